@@ -1,0 +1,449 @@
+package record
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// jsonParser reads one JSON text (RFC 8259) in memory, keeping every value's
+// own bytes. It takes only UTF-8: an invalid byte or an unpaired surrogate
+// has no text that could be stored and read back.
+type jsonParser struct {
+	text  []byte
+	pos   int
+	arena []byte // unescaped strings; values point into it
+}
+
+// maxDepth bounds the nesting of a value: no real record is deeper, and a
+// megabyte of brackets must not exhaust the stack.
+const maxDepth = 10000
+
+var (
+	errObject = errors.New("not a JSON object")
+	errUTF8   = errors.New("invalid UTF-8")
+)
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
+
+func (p *jsonParser) space() {
+	for p.pos < len(p.text) && isSpace(p.text[p.pos]) {
+		p.pos++
+	}
+}
+
+// peek is the byte at the position, 0 at the end (0 is nowhere valid).
+func (p *jsonParser) peek() byte {
+	if p.pos < len(p.text) {
+		return p.text[p.pos]
+	}
+	return 0
+}
+
+// unexpected describes what stands where want should be.
+func (p *jsonParser) unexpected(want string) error {
+	if p.pos >= len(p.text) {
+		return fmt.Errorf("the record ends where %s should be", want)
+	}
+	c, _ := utf8.DecodeRune(p.text[p.pos:])
+	return fmt.Errorf("%q where %s should be", c, want)
+}
+
+// object reads the text as one object into rec, whose Fields of the last
+// record are used again where the names are the same.
+func (p *jsonParser) object(rec *Record, names []string) ([]string, error) {
+	p.space()
+	if p.peek() != '{' {
+		return names, errObject
+	}
+	p.pos++
+	rec.Values = rec.Values[:0]
+	shared := true // the names so far are those of the last record
+	n := 0
+	p.space()
+	if p.peek() == '}' {
+		p.pos++
+	} else {
+		for {
+			p.space()
+			if p.peek() != '"' {
+				return names, p.unexpected("a field name")
+			}
+			name, err := p.str()
+			if err != nil {
+				return names, err
+			}
+			p.space()
+			if p.peek() != ':' {
+				return names, p.unexpected("a colon")
+			}
+			p.pos++
+			value, err := p.value()
+			if err != nil {
+				return names, err
+			}
+			if shared && (n >= len(names) || names[n] != string(name)) {
+				names, shared = append([]string(nil), names[:n]...), false
+			}
+			at := n
+			if !shared {
+				at = indexName(names, name)
+			}
+			if at < n { // a repeated name: the last value counts
+				rec.Values[at] = value
+			} else {
+				if !shared {
+					names = append(names, string(name))
+				}
+				rec.Values = append(rec.Values, value)
+				n++
+			}
+			p.space()
+			switch p.peek() {
+			case ',':
+				p.pos++
+				continue
+			case '}':
+				p.pos++
+			default:
+				return names, p.unexpected("a comma or a closing brace")
+			}
+			break
+		}
+	}
+	p.space()
+	if p.pos < len(p.text) {
+		return names, p.unexpected("the end of the line")
+	}
+	rec.Fields = names[:n:n]
+	return names, nil
+}
+
+func indexName(names []string, name []byte) int {
+	for i := range names {
+		if names[i] == string(name) {
+			return i
+		}
+	}
+	return len(names)
+}
+
+// value reads any value.
+func (p *jsonParser) value() (Value, error) {
+	p.space()
+	start := p.pos
+	switch c := p.peek(); {
+	case c == '"':
+		s, err := p.str()
+		return Value{Text, s}, err
+	case c == '{' || c == '[':
+		err := p.skip(0)
+		return Value{JSON, p.text[start:p.pos]}, err
+	case c == 't':
+		return Value{Bool, trueText}, p.literal("true")
+	case c == 'f':
+		return Value{Bool, falseText}, p.literal("false")
+	case c == 'n':
+		return Value{}, p.literal("null")
+	case c == '-' || '0' <= c && c <= '9':
+		n := numberLen(p.text[start:])
+		if n == 0 {
+			return Value{}, errors.New("malformed number")
+		}
+		p.pos += n
+		return Value{Number, p.text[start:p.pos]}, nil
+	}
+	return Value{}, p.unexpected("a value")
+}
+
+var trueText, falseText = []byte("true"), []byte("false")
+
+func (p *jsonParser) literal(word string) error {
+	if !bytes.HasPrefix(p.text[p.pos:], []byte(word)) {
+		return p.unexpected("a value")
+	}
+	p.pos += len(word)
+	return nil
+}
+
+// skip checks an object or array and goes behind it.
+func (p *jsonParser) skip(depth int) error {
+	if depth > maxDepth {
+		return fmt.Errorf("nested deeper than %d levels", maxDepth)
+	}
+	open := p.peek()
+	if open != '{' && open != '[' {
+		_, err := p.value()
+		return err
+	}
+	closing := open + 2 // '{' and '}', '[' and ']' are two apart in ASCII
+	p.pos++
+	p.space()
+	if p.peek() == closing {
+		p.pos++
+		return nil
+	}
+	for {
+		p.space()
+		if open == '{' {
+			if p.peek() != '"' {
+				return p.unexpected("a field name")
+			}
+			if _, err := p.str(); err != nil {
+				return err
+			}
+			p.space()
+			if p.peek() != ':' {
+				return p.unexpected("a colon")
+			}
+			p.pos++
+			p.space()
+		}
+		if err := p.skip(depth + 1); err != nil {
+			return err
+		}
+		p.space()
+		switch p.peek() {
+		case ',':
+			p.pos++
+		case closing:
+			p.pos++
+			return nil
+		default:
+			return p.unexpected("a comma or " + string(rune(closing)))
+		}
+	}
+}
+
+// str reads the string at the position and returns its text, which is a part
+// of the record where nothing is escaped.
+func (p *jsonParser) str() ([]byte, error) {
+	p.pos++
+	start := p.pos
+	ascii := true
+	for i, c := range p.text[start:] {
+		switch {
+		case c == '"':
+			s := p.text[start : start+i]
+			if !ascii && !utf8.Valid(s) {
+				return nil, errUTF8
+			}
+			p.pos += i + 1
+			return s, nil
+		case c == '\\':
+			return p.escaped(start, i)
+		case c < 0x20:
+			p.pos += i
+			return nil, errors.New("control character in a string")
+		case c >= 0x80:
+			ascii = false
+		}
+	}
+	p.pos = len(p.text)
+	return nil, errors.New("string without end")
+}
+
+// escaped reads on in a string whose first escape is n bytes behind start.
+func (p *jsonParser) escaped(start, n int) ([]byte, error) {
+	from := len(p.arena)
+	p.arena = append(p.arena, p.text[start:start+n]...)
+	p.pos = start + n
+	for p.pos < len(p.text) {
+		switch c := p.text[p.pos]; {
+		case c == '"':
+			p.pos++
+			s := p.arena[from:len(p.arena):len(p.arena)]
+			if !utf8.Valid(s) {
+				return nil, errUTF8
+			}
+			return s, nil
+		case c == '\\':
+			if err := p.escape(); err != nil {
+				return nil, err
+			}
+		case c < 0x20:
+			return nil, errors.New("control character in a string")
+		default:
+			p.arena = append(p.arena, c)
+			p.pos++
+		}
+	}
+	return nil, errors.New("string without end")
+}
+
+// escapes are the characters behind a backslash, but for u.
+var escapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+
+func (p *jsonParser) escape() error {
+	p.pos++
+	c := p.peek()
+	if e := escapes[c]; e != 0 {
+		p.arena = append(p.arena, e)
+		p.pos++
+		return nil
+	}
+	if c != 'u' {
+		return errors.New("unknown escape in a string")
+	}
+	r, ok := p.hex4()
+	if ok && utf16.IsSurrogate(r) {
+		var low rune
+		if ok = p.peek() == '\\'; ok {
+			p.pos++
+			if ok = p.peek() == 'u'; ok {
+				low, ok = p.hex4()
+			}
+		}
+		if r = utf16.DecodeRune(r, low); !ok || r == utf8.RuneError {
+			return errors.New(`unpaired surrogate \u escape in a string`)
+		}
+	}
+	if !ok {
+		return errors.New(`\u without four hexadecimal digits`)
+	}
+	p.arena = utf8.AppendRune(p.arena, r)
+	return nil
+}
+
+// hex4 reads the four digits behind the u at the position.
+func (p *jsonParser) hex4() (rune, bool) {
+	if p.pos+5 > len(p.text) {
+		return 0, false
+	}
+	var r rune
+	for _, c := range p.text[p.pos+1 : p.pos+5] {
+		switch {
+		case '0' <= c && c <= '9':
+			c -= '0'
+		case 'a' <= c|0x20 && c|0x20 <= 'f':
+			c = c | 0x20 - 'a' + 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(c)
+	}
+	p.pos += 5
+	return r, true
+}
+
+// numberLen is the length of the JSON number that text begins with, 0 if it
+// begins with none or the number is cut off.
+func numberLen(text []byte) int {
+	i := 0
+	digits := func() bool {
+		start := i
+		for i < len(text) && '0' <= text[i] && text[i] <= '9' {
+			i++
+		}
+		return i > start
+	}
+	if i < len(text) && text[i] == '-' {
+		i++
+	}
+	if i < len(text) && text[i] == '0' {
+		i++
+	} else if !digits() {
+		return 0
+	}
+	if i < len(text) && text[i] == '.' {
+		i++
+		if !digits() {
+			return 0
+		}
+	}
+	if i < len(text) && text[i]|0x20 == 'e' {
+		i++
+		if i < len(text) && (text[i] == '+' || text[i] == '-') {
+			i++
+		}
+		if !digits() {
+			return 0
+		}
+	}
+	return i
+}
+
+// AppendJSON appends v as a JSON value; binary values are base64 text.
+func AppendJSON(dst []byte, v Value) []byte { return appendJSON(dst, v, Base64) }
+
+func appendJSON(dst []byte, v Value, e Encoding) []byte {
+	switch v.Kind {
+	case Null:
+		return append(dst, "null"...)
+	case Number:
+		// The databases know numbers that JSON does not: Inf, 007.
+		if numberLen(v.Bytes) != len(v.Bytes) || len(v.Bytes) == 0 {
+			return AppendJSONString(dst, v.Bytes)
+		}
+		return append(dst, v.Bytes...)
+	case Bool:
+		return append(dst, v.Bytes...)
+	case JSON:
+		return appendOneLine(dst, v.Bytes)
+	case Binary:
+		return append(e.appendText(append(dst, '"'), v.Bytes), '"')
+	}
+	return AppendJSONString(dst, v.Bytes)
+}
+
+// appendOneLine appends JSON text without its line ends, which can only stand
+// between tokens.
+func appendOneLine(dst, text []byte) []byte {
+	if bytes.IndexByte(text, '\n') < 0 && bytes.IndexByte(text, '\r') < 0 {
+		return append(dst, text...)
+	}
+	for _, c := range text {
+		if c == '\n' || c == '\r' {
+			c = ' '
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+const hexDigits = "0123456789abcdef"
+
+// AppendJSONString appends s as a JSON string. Bytes that are not UTF-8
+// become U+FFFD.
+func AppendJSONString(dst []byte, s []byte) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c < utf8.RuneSelf {
+			if c >= 0x20 && c != '"' && c != '\\' && c != 0x7f {
+				i++
+				continue
+			}
+			dst = append(dst, s[start:i]...)
+			dst = appendEscape(dst, c)
+			i++
+			start = i
+			continue
+		}
+		r, n := utf8.DecodeRune(s[i:])
+		if r == utf8.RuneError && n == 1 {
+			dst = append(dst, s[start:i]...)
+			dst = append(dst, "\ufffd"...)
+			start = i + n
+		}
+		i += n
+	}
+	return append(append(dst, s[start:]...), '"')
+}
+
+func appendEscape(dst []byte, c byte) []byte {
+	switch c {
+	case '"', '\\':
+		return append(dst, '\\', c)
+	case '\n':
+		return append(dst, `\n`...)
+	case '\r':
+		return append(dst, `\r`...)
+	case '\t':
+		return append(dst, `\t`...)
+	}
+	return append(append(dst, `\u00`...), hexDigits[c>>4], hexDigits[c&15])
+}

@@ -1,0 +1,90 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// Inputs are the operands of a tool that name its input: files, "-" for
+// standard input, and standard input alone when there are none.
+type Inputs struct {
+	Stdin io.Reader
+	Names []string
+}
+
+// Check reports the first operand that cannot be an input: one that is not
+// there, is a directory, or is standard input for the second time.
+func (s Inputs) Check() error {
+	stdin := false
+	for _, name := range s.Names {
+		if name == "-" {
+			if stdin {
+				return errors.New(`standard input ("-") is named twice`)
+			}
+			stdin = true
+			continue
+		}
+		info, err := os.Stat(name)
+		if err != nil {
+			return fmt.Errorf("open %s: %w", name, bare(err))
+		}
+		if info.IsDir() {
+			return fmt.Errorf("open %s: is a directory", name)
+		}
+	}
+	return nil
+}
+
+// ReadsStdin reports whether standard input is among the inputs.
+func (s Inputs) ReadsStdin() bool {
+	for _, name := range s.Names {
+		if name == "-" {
+			return true
+		}
+	}
+	return len(s.Names) == 0
+}
+
+// Each calls fn with each input in turn and closes it after; the first error
+// ends it.
+func (s Inputs) Each(ctx context.Context, fn func(*Input) error) error {
+	if len(s.Names) == 0 {
+		s.Names = []string{"-"}
+	}
+	for _, name := range s.Names {
+		in := s.open(ctx, name)
+		err := fn(in)
+		in.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s Inputs) open(ctx context.Context, name string) *Input {
+	if name == "-" {
+		return NewInput(ctx, Stdin, s.Stdin)
+	}
+	return newInput(ctx, name, func() (io.Reader, error) {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("open %s: %w", name, bare(err))
+		}
+		return f, nil
+	})
+}
+
+// bare takes the operation and path off a file error, for messages that name
+// the file themselves.
+func bare(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}

@@ -1,0 +1,81 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"golang.org/x/term"
+)
+
+// ErrClosed is returned by writes to an output whose reader is gone. It is a
+// normal end: the tool cleans up and says nothing.
+var ErrClosed = errors.New("the reader of the output is gone")
+
+// Output is where the data goes: standard output, or a file that is created
+// at the first write, so that a run that fails early leaves an older file as
+// it was. It does not buffer.
+type Output struct {
+	name string
+	w    io.Writer // nil: a file that is not open yet
+}
+
+// NewOutput writes to w, which messages call name.
+func NewOutput(name string, w io.Writer) *Output { return &Output{name: name, w: w} }
+
+// CreateOutput writes to the file at path, truncated at the first write.
+func CreateOutput(path string) *Output { return &Output{name: path} }
+
+// Name is what messages call the output: its path, or "stdout".
+func (o *Output) Name() string { return o.name }
+
+// Terminal reports whether the output is a terminal.
+func (o *Output) Terminal() bool {
+	f, ok := o.w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// Write implements io.Writer.
+func (o *Output) Write(p []byte) (int, error) {
+	if err := o.open(); err != nil {
+		return 0, err
+	}
+	n, err := o.w.Write(p)
+	return n, o.wrap("write", err)
+}
+
+// Close closes the output, creating the file if nothing was written: a run
+// that succeeds leaves the file that was asked for.
+func (o *Output) Close() error {
+	if err := o.open(); err != nil {
+		return err
+	}
+	if c, ok := o.w.(io.Closer); ok {
+		return o.wrap("close", c.Close())
+	}
+	return nil
+}
+
+func (o *Output) open() error {
+	if o.w != nil {
+		return nil
+	}
+	f, err := os.Create(o.name)
+	if err != nil {
+		return fmt.Errorf("create %s: %w", o.name, bare(err))
+	}
+	o.w = f
+	return nil
+}
+
+func (o *Output) wrap(action string, err error) error {
+	if err == nil || errors.Is(err, os.ErrClosed) && action == "close" {
+		return nil
+	}
+	if errors.Is(err, syscall.EPIPE) {
+		return ErrClosed
+	}
+	return fmt.Errorf("%s %s: %w", action, o.name, bare(err))
+}
