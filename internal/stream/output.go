@@ -79,3 +79,25 @@ func (o *Output) wrap(action string, err error) error {
 	}
 	return fmt.Errorf("%s %s: %w", action, o.name, bare(err))
 }
+
+// Begun reports whether the output exists: standard output always, a file once
+// something was written.
+func (o *Output) Begun() bool { return o.w != nil }
+
+// SameFile reports whether the file at path is the one that is or would be
+// written to. Only regular files count: reading and writing one terminal or
+// device is no mistake.
+func (o *Output) SameFile(path string) bool {
+	var out os.FileInfo
+	var err error
+	if f, ok := o.w.(*os.File); ok {
+		out, err = f.Stat()
+	} else if o.w == nil {
+		out, err = os.Stat(o.name)
+	}
+	if err != nil || out == nil || !out.Mode().IsRegular() {
+		return false
+	}
+	in, err := os.Stat(path)
+	return err == nil && os.SameFile(out, in)
+}

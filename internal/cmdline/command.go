@@ -1,0 +1,158 @@
+// Package cmdline is the edge that every tool shares: it turns an argument
+// list into a call of a tool's Action with its streams, and what the Action
+// returns into messages and an exit status. Nothing below it knows flags,
+// standard streams, signals or exit statuses.
+package cmdline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"pipeworks/internal/reject"
+	"pipeworks/internal/stream"
+)
+
+// Command is a tool, or a verb of one. A Command has either Verbs or an Action.
+type Command struct {
+	Name        string
+	Summary     string // one line: what it does
+	Operands    string // as the usage line shows them: "TABLE [FILE...]"
+	Description string // paragraphs of help; lines are printed as they are
+	Examples    []Example
+	Flags       []cli.Flag // without those that every command has
+	Verbs       []*Command
+	Action      func(ctx context.Context, inv *Invocation) error
+}
+
+// Example is a command line as a person would type it.
+type Example struct {
+	Comment string
+	Line    string
+}
+
+// Streams are a tool's standard streams.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// Invocation is one call of a Command: its flags, operands and streams.
+type Invocation struct {
+	*cli.Context
+	tool     string // the name that messages begin with
+	command  *Command
+	streams  Streams
+	output   *stream.Output
+	rejects  *stream.Output
+	operands []string
+}
+
+// Operands are the arguments that are no flags.
+func (inv *Invocation) Operands() []string { return inv.operands }
+
+// Stderr is where progress and what is shown to people goes. Messages go
+// through Notef, errors are returned.
+func (inv *Invocation) Stderr() io.Writer { return inv.streams.Err }
+
+// Notef prints a message on stderr, unless --quiet is given.
+func (inv *Invocation) Notef(format string, args ...any) {
+	if !inv.Bool("quiet") {
+		fmt.Fprintf(inv.streams.Err, inv.tool+": "+format+"\n", args...)
+	}
+}
+
+// Verbosef prints a message on stderr if --verbose is given.
+func (inv *Invocation) Verbosef(format string, args ...any) {
+	if inv.Bool("verbose") {
+		inv.Notef(format, args...)
+	}
+}
+
+// Inputs opens the operands that name inputs; none is standard input, which
+// must then not be a terminal.
+func (inv *Invocation) Inputs(names []string) (stream.Inputs, error) {
+	in := stream.Inputs{Stdin: inv.streams.In, Names: names}
+	if len(names) == 0 && inv.StdinTerminal() {
+		return in, errNoInput
+	}
+	if err := in.Check(); err != nil {
+		return in, &usageError{err: err}
+	}
+	return in, nil
+}
+
+// StdinTerminal reports whether standard input is a terminal.
+func (inv *Invocation) StdinTerminal() bool {
+	f, ok := inv.streams.In.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// Output is where --output says, standard output by default. It is closed
+// when the Action has returned. A file that is one of the inputs is refused.
+func (inv *Invocation) Output(in stream.Inputs) (*stream.Output, error) {
+	inv.output = stream.NewOutput("stdout", inv.streams.Out)
+	if path := inv.String("output"); path != "" && path != "-" {
+		inv.output = stream.CreateOutput(path)
+	}
+	for _, name := range in.Names {
+		if inv.output.SameFile(name) {
+			return nil, Usagef("the output %s is also an input", inv.output.Name())
+		}
+	}
+	return inv.output, nil
+}
+
+// Rejects is the sink that --rejects, --max-rejects and --force ask for.
+func (inv *Invocation) Rejects() *reject.Sink {
+	sink := &reject.Sink{Tool: inv.tool, Force: inv.Bool("force"), Max: inv.Int("max-rejects")}
+	if path := inv.String("rejects"); path != "" {
+		inv.rejects = stream.CreateOutput(path)
+		sink.Out = inv.rejects
+	}
+	return sink
+}
+
+// close closes what the Action wrote to. After a failure a file that was not
+// begun is left as it was.
+func (inv *Invocation) close(failed bool) error {
+	var errs []error
+	for _, out := range []*stream.Output{inv.output, inv.rejects} {
+		if out != nil && (out.Begun() || !failed && out == inv.output) {
+			errs = append(errs, out.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// usageError is a call that could not be understood: nothing was done.
+type usageError struct {
+	err  error
+	hint string
+}
+
+func (e *usageError) Error() string   { return e.err.Error() }
+func (e *usageError) Unwrap() error   { return e.err }
+func (e *usageError) ExitStatus() int { return 2 }
+func (e *usageError) Hint() string    { return e.hint }
+
+// Usagef is an error of the call itself: status 2, nothing was done.
+func Usagef(format string, args ...any) error {
+	return &usageError{err: fmt.Errorf(format, args...)}
+}
+
+// Usage makes err an error of the call itself.
+func Usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &usageError{err: err}
+}
+
+// errNoInput is answered with short help.
+var errNoInput = Usagef("no input: standard input is a terminal")

@@ -1,0 +1,179 @@
+package cmdline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"pipeworks/internal/stream"
+)
+
+// Main runs the tool on the process's arguments and streams and returns its
+// exit status.
+func Main(c *Command) int {
+	ctx, stop := withSignals(context.Background())
+	defer stop()
+	return Run(ctx, c, os.Args[1:], Streams{os.Stdin, os.Stdout, os.Stderr})
+}
+
+// Run runs the tool and returns its exit status. The end of ctx ends the tool.
+func Run(ctx context.Context, c *Command, args []string, s Streams) int {
+	l, err := normalise(c, args)
+	path := strings.TrimSpace(c.Name + " " + l.verb)
+	if err != nil {
+		return report(ctx, c.Name, s.Err, err)
+	}
+	switch {
+	case l.has("help"):
+		out := stream.NewOutput("stdout", s.Out)
+		var text strings.Builder
+		l.command.writeHelp(&text, path)
+		_, err := io.WriteString(out, text.String())
+		return report(ctx, c.Name, s.Err, err)
+	case l.has("version"):
+		_, err := fmt.Fprintln(stream.NewOutput("stdout", s.Out), version(c.Name))
+		return report(ctx, c.Name, s.Err, err)
+	case l.command.Action == nil:
+		l.command.writeShortHelp(s.Err, path)
+		return 2
+	}
+	err = l.call(ctx, c.Name, s)
+	if errors.Is(err, errNoInput) {
+		l.command.writeShortHelp(s.Err, path)
+		return 2
+	}
+	return report(ctx, c.Name, s.Err, err)
+}
+
+// call hands the normalised line to urfave/cli for the values of its flags.
+func (l *line) call(ctx context.Context, tool string, s Streams) error {
+	app := &cli.App{
+		Name:                      tool,
+		Flags:                     l.command.allFlags(),
+		HideHelp:                  true,
+		HideVersion:               true,
+		DisableSliceFlagSeparator: true,
+		Writer:                    s.Err,
+		ErrWriter:                 s.Err,
+		ExitErrHandler:            func(*cli.Context, error) {},
+		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
+			return Usagef("%s", strings.Replace(err.Error(), "for flag -", "for --", 1))
+		},
+		Action: func(c *cli.Context) error {
+			inv := &Invocation{Context: c, tool: tool, command: l.command, streams: s, operands: c.Args().Slice()}
+			err := l.command.Action(ctx, inv)
+			return errors.Join(err, inv.close(err != nil && exitStatus(err) != 3))
+		},
+	}
+	return app.RunContext(ctx, append([]string{tool}, l.args()...))
+}
+
+// report prints an error, with its hint, and returns the exit status.
+func report(ctx context.Context, tool string, stderr io.Writer, err error) int {
+	var sig *signalError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(context.Cause(ctx), &sig):
+		return sig.ExitStatus()
+	case errors.Is(err, stream.ErrClosed):
+		return 141
+	}
+	printError(stderr, tool, err)
+	return exitStatus(err)
+}
+
+// printError prints each of the errors that err joins on a line of its own.
+// A database error begins as the mysql client prints it, not with the tool.
+func printError(stderr io.Writer, tool string, err error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			printError(stderr, tool, e)
+		}
+		return
+	}
+	message := err.Error()
+	if !strings.HasPrefix(message, "ERROR ") {
+		message = tool + ": " + message
+	}
+	fmt.Fprintln(stderr, message)
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) && hinted.Hint() != "" {
+		fmt.Fprintf(stderr, "%s: hint: %s\n", tool, hinted.Hint())
+	}
+}
+
+// exitStatus is what the error itself says, else 1. Of several errors the
+// lowest counts: a failure (1) outweighs rejects (3).
+func exitStatus(err error) int {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		errs := joined.Unwrap()
+		statuses := make([]int, len(errs))
+		for i, e := range errs {
+			statuses[i] = exitStatus(e)
+		}
+		return slices.Min(statuses)
+	}
+	var status interface{ ExitStatus() int }
+	if errors.As(err, &status) {
+		return status.ExitStatus()
+	}
+	return 1
+}
+
+// Summarize prints the totals of a run on stderr as one JSON object, if
+// --summary is given: the fields of totals, which must be a struct, behind the
+// tool's name, and the seconds since start.
+func (inv *Invocation) Summarize(totals any, start time.Time) {
+	if !inv.Bool("summary") {
+		return
+	}
+	fields, err := json.Marshal(totals)
+	if err != nil {
+		inv.Notef("summary: %v", err)
+		return
+	}
+	body := strings.Trim(string(fields), "{}")
+	fmt.Fprintf(inv.streams.Err, "{\"tool\":%q,%s,\"seconds\":%.3f}\n", inv.tool, body, time.Since(start).Seconds())
+}
+
+// signalError is why a context ended: the tool was told to stop.
+type signalError struct{ signal syscall.Signal }
+
+func (e *signalError) Error() string   { return "stopped: " + e.signal.String() }
+func (e *signalError) ExitStatus() int { return 128 + int(e.signal) }
+
+// withSignals returns a context that the first SIGINT, SIGTERM or SIGHUP ends;
+// a second one kills the process. A write to a closed pipe becomes an error
+// (EPIPE), so that the tool can clean up.
+func withSignals(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	broken := make(chan os.Signal, 1) // taken by nobody
+	signal.Notify(broken, syscall.SIGPIPE)
+	stop := make(chan os.Signal, 1)
+	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
+	signal.Notify(stop, signals...)
+	go func() {
+		select {
+		case s := <-stop:
+			signal.Reset(signals...)
+			cancel(&signalError{s.(syscall.Signal)})
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(stop)
+		signal.Stop(broken)
+		cancel(nil)
+	}
+}
