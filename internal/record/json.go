@@ -365,6 +365,46 @@ func numberLen(text []byte) int {
 	return i
 }
 
+// IsNumber reports whether text is a number in JSON's grammar: no leading
+// zero, plus sign or white space.
+func IsNumber(text []byte) bool {
+	return len(text) > 0 && numberLen(text) == len(text)
+}
+
+// ParseJSON returns the value that the JSON text is.
+func ParseJSON(text []byte) (Value, error) {
+	p := jsonParser{text: text}
+	v, err := p.value()
+	if err != nil {
+		return Value{}, err
+	}
+	if p.space(); p.pos < len(text) {
+		return Value{}, p.unexpected("the end of the value")
+	}
+	return v, nil
+}
+
+// Elements returns the elements of a JSON array; ok is false if v is none.
+func Elements(v Value) (elements []Value, ok bool) {
+	if v.Kind != JSON || v.Bytes[0] != '[' {
+		return nil, false
+	}
+	p := jsonParser{text: v.Bytes, pos: 1}
+	for {
+		if p.space(); p.peek() == ']' {
+			return elements, true
+		}
+		if len(elements) > 0 {
+			p.pos++ // the comma
+		}
+		element, err := p.value()
+		if err != nil {
+			return nil, false
+		}
+		elements = append(elements, element)
+	}
+}
+
 // AppendJSON appends v as a JSON value; binary values are base64 text.
 func AppendJSON(dst []byte, v Value) []byte { return appendJSON(dst, v, Base64) }
 
@@ -374,7 +414,7 @@ func appendJSON(dst []byte, v Value, e Encoding) []byte {
 		return append(dst, "null"...)
 	case Number:
 		// The databases know numbers that JSON does not: Inf, 007.
-		if numberLen(v.Bytes) != len(v.Bytes) || len(v.Bytes) == 0 {
+		if !IsNumber(v.Bytes) {
 			return AppendJSONString(dst, v.Bytes)
 		}
 		return append(dst, v.Bytes...)

@@ -23,7 +23,7 @@ func (r *jsonlReader) Read(rec *Record) error {
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		rec.Raw, rec.Line = trimCR(line), number
+		rec.Raw, rec.Line, rec.Typed = trimCR(line), number, true
 		r.parser = jsonParser{text: line, arena: r.parser.arena[:0]}
 		r.names, err = r.parser.object(rec, r.names)
 		if err != nil {

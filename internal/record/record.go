@@ -49,6 +49,7 @@ type Record struct {
 	Values []Value
 	Raw    []byte // the original bytes, without the line end
 	Line   int    // where it begins in its source, from 1
+	Typed  bool   // the format tells numbers from text, as JSON does and CSV does not
 }
 
 // Get returns the value of the field called name.
