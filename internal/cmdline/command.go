@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
+	"pipeworks/internal/dburl"
 	"pipeworks/internal/reject"
 	"pipeworks/internal/stream"
 )
@@ -74,18 +75,27 @@ func (inv *Invocation) Verbosef(format string, args ...any) {
 	}
 }
 
-// Inputs opens the operands that name inputs; none is standard input, which
-// must then not be a terminal.
+// NoteDefaultDB says which database is used when nobody named one.
+func (inv *Invocation) NoteDefaultDB(u dburl.URL) {
+	if u.Default {
+		inv.Notef("the database is %s (--db or $%s names another)", u.File, dburl.Env)
+	}
+}
+
+// Inputs are the operands that name inputs; none is standard input. A terminal
+// that nobody named is not read: who types no operand wants help.
 func (inv *Invocation) Inputs(names []string) (stream.Inputs, error) {
 	in := stream.Inputs{Stdin: inv.streams.In, Names: names}
 	if len(names) == 0 && inv.StdinTerminal() {
-		return in, errNoInput
+		in.Stdin = noInput{}
 	}
-	if err := in.Check(); err != nil {
-		return in, &usageError{err: err}
-	}
-	return in, nil
+	return in, Usage(in.Check())
 }
+
+// noInput is standard input where a terminal is in its place.
+type noInput struct{}
+
+func (noInput) Read([]byte) (int, error) { return 0, errNoInput }
 
 // StdinTerminal reports whether standard input is a terminal.
 func (inv *Invocation) StdinTerminal() bool {
@@ -155,4 +165,4 @@ func Usage(err error) error {
 }
 
 // errNoInput is answered with short help.
-var errNoInput = Usagef("no input: standard input is a terminal")
+var errNoInput = Usagef("standard input is a terminal")

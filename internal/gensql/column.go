@@ -1,0 +1,240 @@
+package gensql
+
+import (
+	"bytes"
+	"fmt"
+	"unicode/utf8"
+
+	"pipeworks/internal/record"
+	"pipeworks/internal/sqltext"
+)
+
+// column is one column of the table: its name, its type, and what was seen of
+// its values in the sample.
+type column struct {
+	name string
+	typ  columnType
+	key  bool
+
+	unsigned       bool // an integer beyond the signed ones was seen
+	whole          int  // most digits before the point
+	minScale       int  // fewest digits behind it
+	maxScale       int  // most
+	inexact        bool // a number was seen that no float keeps
+	fraction       int  // most digits of a second's fraction
+	chars, size    int  // longest value in characters and bytes
+	numbers        int  // how many numbers were seen
+	negative, null bool
+}
+
+// see widens the column's type to hold the value.
+func (c *column) see(v record.Value, typed bool, d sqltext.Dialect) {
+	t := classify(v, typed, d)
+	switch t {
+	case nullType:
+		c.null = true
+	case intType, decimalType, doubleType:
+		n := parseNumber(v.Bytes)
+		if c.numbers == 0 {
+			c.minScale = n.scale
+		}
+		c.numbers++
+		c.unsigned = c.unsigned || !n.fitsInt && t == intType
+		c.negative = c.negative || v.Bytes[0] == '-'
+		c.whole = max(c.whole, n.whole)
+		c.minScale, c.maxScale = min(c.minScale, n.scale), max(c.maxScale, n.scale)
+		c.inexact = c.inexact || !n.fitsFloat
+	case datetimeType:
+		if _, fraction, ok := bytes.Cut(v.Bytes, []byte{'.'}); ok {
+			c.fraction = max(c.fraction, len(fraction))
+		}
+	}
+	c.chars = max(c.chars, utf8.RuneCount(v.Bytes))
+	c.size = max(c.size, len(v.Bytes))
+	c.typ = widen(c.typ, t)
+}
+
+// widen returns the narrowest type that holds the values of both.
+func widen(a, b columnType) columnType {
+	number := func(t columnType) bool { return t == intType || t == decimalType || t == doubleType }
+	switch {
+	case b == nullType || a == b:
+		return a
+	case a == nullType || a == anyType:
+		return b
+	case number(a) && number(b):
+		return max(a, b)
+	}
+	return textType
+}
+
+// roomyWhole is how many digits before the point a DECIMAL gets at least: the
+// amounts behind the sample may be larger.
+const roomyWhole = 18
+
+// settle decides the type when the whole sample was seen.
+func (c *column) settle(d sqltext.Dialect) {
+	switch c.typ {
+	case anyType, nullType:
+		c.typ = textType
+	case intType:
+		if c.unsigned && c.negative { // no integer type holds both
+			c.typ = decimalType
+		}
+	case decimalType:
+		// Numbers that all have the same scale are amounts: DECIMAL. Others are
+		// measurements: a float, as long as it keeps every digit.
+		if c.minScale != c.maxScale && !c.inexact {
+			c.typ = doubleType
+		}
+	}
+	tooLong := c.whole+c.maxScale > maxDecimal || d == sqltext.SQLite && c.inexact
+	if c.typ == decimalType && tooLong || c.typ == doubleType && c.inexact {
+		c.typ = textType
+	}
+	c.whole = max(c.whole, min(roomyWhole, maxDecimal-c.maxScale))
+}
+
+// Lengths of MySQL's text types in characters: an indexed column of utf8mb4
+// can have 768 (3,072 bytes); TEXT has 65,535 bytes, of which a character
+// takes 4 at most.
+const (
+	shortText = 255
+	keyText   = 768
+	longText  = 65535 / 4
+)
+
+// maxChars is how long a text of the column may be; 0 is as long as wanted.
+func (c *column) maxChars(d sqltext.Dialect) int {
+	switch {
+	case d == sqltext.SQLite:
+		return 0
+	case c.chars <= shortText:
+		return shortText
+	case c.key:
+		return keyText
+	case c.chars <= longText:
+		return longText
+	}
+	return 0
+}
+
+// definition is the column's type in DDL.
+func (c *column) definition(d sqltext.Dialect) string {
+	def := c.sqlType(d)
+	if c.key {
+		def += " NOT NULL"
+	}
+	return def
+}
+
+func (c *column) sqlType(d sqltext.Dialect) string {
+	if d == sqltext.SQLite {
+		switch c.typ {
+		case intType:
+			return "INTEGER"
+		case boolType:
+			return "BOOLEAN"
+		case decimalType, doubleType:
+			return "NUMERIC" // keeps 3 and 3.5 apart, which REAL does not
+		}
+		return "TEXT"
+	}
+	switch c.typ {
+	case boolType:
+		return "BOOLEAN"
+	case intType:
+		if c.unsigned {
+			return "BIGINT UNSIGNED"
+		}
+		return "BIGINT"
+	case decimalType:
+		return fmt.Sprintf("DECIMAL(%d,%d)", c.whole+c.maxScale, c.maxScale)
+	case doubleType:
+		return "DOUBLE"
+	case dateType:
+		return "DATE"
+	case datetimeType:
+		if c.fraction == 0 {
+			return "DATETIME"
+		}
+		return fmt.Sprintf("DATETIME(%d)", c.fraction)
+	case jsonType:
+		return "JSON"
+	}
+	text := "LONGTEXT"
+	switch n := c.maxChars(d); n {
+	case shortText, keyText:
+		text = fmt.Sprintf("VARCHAR(%d)", n)
+	case longText:
+		text = "TEXT"
+	}
+	if c.key { // a and A, or é and e, are different keys
+		text += " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+	}
+	return text
+}
+
+// appendLiteral appends the value as the column's type wants it. A value that
+// does not fit is an error, never something else that does.
+func (c *column) appendLiteral(dst []byte, v record.Value, typed bool, d sqltext.Dialect) ([]byte, error) {
+	if c.typ == anyType || v.Kind == record.Null {
+		dst, err := appendValue(dst, d, v)
+		return dst, c.wrap(err)
+	}
+	t := classify(v, typed, d)
+	switch c.typ {
+	case textType:
+		if limit := c.maxChars(d); limit > 0 && len(v.Bytes) > limit && utf8.RuneCount(v.Bytes) > limit {
+			return dst, badRecord("", "column %q: text of %d characters, the column was made for %d", c.name, utf8.RuneCount(v.Bytes), limit)
+		}
+		dst, err := appendValue(dst, d, record.Value{Kind: record.Text, Bytes: v.Bytes})
+		return dst, c.wrap(err)
+	case intType, decimalType, doubleType:
+		if c.holds(t, v, d) {
+			return append(dst, v.Bytes...), nil
+		}
+	default:
+		if t == c.typ {
+			dst, err := appendValue(dst, d, v)
+			return dst, c.wrap(err)
+		}
+	}
+	return dst, badRecord("the column's type was inferred from the first records: --sample looks at more", "column %q: %s is no %s", c.name, abbreviate(v.Bytes), c.sqlType(d))
+}
+
+// holds reports whether a column of numbers holds a value of type t exactly.
+func (c *column) holds(t columnType, v record.Value, d sqltext.Dialect) bool {
+	if t > c.typ || t < intType {
+		return false
+	}
+	n := parseNumber(v.Bytes)
+	switch c.typ {
+	case intType:
+		if c.unsigned {
+			return n.fitsUint
+		}
+		return n.fitsInt
+	case decimalType:
+		if d == sqltext.MySQL {
+			return n.whole <= c.whole && n.scale <= c.maxScale
+		}
+	}
+	return n.fitsFloat
+}
+
+func (c *column) wrap(err error) error {
+	if bad, ok := err.(*recordError); ok {
+		bad.err = fmt.Errorf("column %q: %w", c.name, bad.err)
+	}
+	return err
+}
+
+// abbreviate quotes a value for a message.
+func abbreviate(b []byte) string {
+	const most = 40
+	if len(b) > most {
+		return fmt.Sprintf("%q…", b[:most])
+	}
+	return fmt.Sprintf("%q", b)
+}

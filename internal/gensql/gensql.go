@@ -1,0 +1,257 @@
+// Package gensql turns records into SQL statements.
+//
+// A value can never leave its literal, whatever the server's sql_mode, and an
+// identifier is always quoted (package sqltext). A statement is one line
+// wherever its text is gensql's own.
+//
+// The columns of insert and upsert are the fields of the first record, or with
+// Create those of all sampled ones, unless Config.Columns names them. A record that lacks some of them gets a
+// statement without these columns, so that the table's defaults hold; a record
+// with a field that is none of them is rejected.
+package gensql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"pipeworks/internal/record"
+	"pipeworks/internal/reject"
+	"pipeworks/internal/sqltext"
+	"pipeworks/internal/stream"
+)
+
+// Verb is what the statements do.
+type Verb uint8
+
+// The verbs.
+const (
+	Insert Verb = iota
+	Upsert
+	Create // DDL alone
+	Query  // the statement of Config.SQL, once a record
+)
+
+// Defaults of Config.
+const (
+	DefaultBatch     = 1000
+	DefaultMaxPacket = 1 << 20 // what even an old server takes
+	DefaultSample    = 1000
+)
+
+// Config says what to generate. The zero value inserts into no table: Table
+// or SQL must be given.
+type Config struct {
+	Verb    Verb
+	Dialect sqltext.Dialect
+
+	Table   string   // `t` or `db.t`, see sqltext.ParseTable
+	Columns []string // the columns, other fields are dropped; nil: see the package comment
+	Key     []string // Upsert: the columns of the unique key; with Create the primary key
+	Create  bool     // Insert and Upsert: CREATE TABLE IF NOT EXISTS first
+	SQL     string   // Query: the template
+	Params  []Param  // Query: parameters that every statement gets
+
+	Batch     int // rows a statement; 0 is DefaultBatch
+	MaxPacket int // bytes at which a statement of several rows is cut; 0 is DefaultMaxPacket
+	Sample    int // records from which columns are inferred; 0 is DefaultSample
+
+	Input   record.ReaderOptions // Source is set for each input
+	Rejects *reject.Sink         // nil: stop at the first bad record
+	Warn    func(message string) // nil: warnings are dropped
+}
+
+// Summary is what a run did.
+type Summary struct {
+	In       int64 `json:"in"`       // records read
+	Out      int64 `json:"out"`      // statements written
+	Rejected int   `json:"rejected"` // records that became no row
+	Bytes    int64 `json:"bytes"`    // written
+}
+
+// consumer takes the records one after another. An error that is a
+// *record.SyntaxError is about that record alone.
+type consumer interface {
+	// add takes one record of the input called source.
+	add(source string, rec *record.Record) error
+	// cut ends the statement in hand, as far as records may wait no longer.
+	cut() error
+	// end is called behind the last record.
+	end() error
+}
+
+// Run reads records from in and writes statements to out.
+func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (Summary, error) {
+	if cfg.Rejects == nil {
+		cfg.Rejects = &reject.Sink{Tool: "gensql"}
+	}
+	if cfg.Warn == nil {
+		cfg.Warn = func(string) {}
+	}
+	w := &statements{out: out, max: orDefault(cfg.MaxPacket, DefaultMaxPacket)}
+	var sum Summary
+	err := run(ctx, &cfg, in, w, &sum)
+	// What was generated before an error stands: it goes out whole.
+	err = errors.Join(err, w.flush())
+	sum.Out, sum.Bytes, sum.Rejected = w.count, w.bytes, cfg.Rejects.Count()
+	if err != nil {
+		return sum, err
+	}
+	return sum, cfg.Rejects.Err()
+}
+
+func run(ctx context.Context, cfg *Config, in stream.Inputs, w *statements, sum *Summary) error {
+	c, err := newConsumer(cfg, w)
+	if err != nil {
+		return err
+	}
+	if q, ok := c.(*query); ok && !q.needsRecords() && len(in.Names) == 0 {
+		return q.once()
+	}
+	err = in.Each(ctx, func(input *stream.Input) error {
+		input.OnIdle(func() error {
+			if err := c.cut(); err != nil {
+				return err
+			}
+			return w.flush()
+		})
+		return readAll(cfg, input, c, sum)
+	})
+	if err != nil {
+		return errors.Join(err, c.cut())
+	}
+	return c.end()
+}
+
+func newConsumer(cfg *Config, w *statements) (consumer, error) {
+	if cfg.Verb == Query {
+		return newQuery(cfg, w)
+	}
+	return newTable(cfg, w)
+}
+
+// readAll hands every record of one input to the consumer, and those that
+// fail to the sink of rejects.
+func readAll(cfg *Config, input *stream.Input, c consumer, sum *Summary) error {
+	o := cfg.Input
+	o.Source = input.Name()
+	r, err := record.NewReader(input, o)
+	if err != nil {
+		return err
+	}
+	var rec record.Record
+	for {
+		err := r.Read(&rec)
+		if err == io.EOF {
+			return nil
+		}
+		var syntax *record.SyntaxError
+		if err == nil {
+			sum.In++
+			err = c.add(o.Source, &rec)
+		} else if errors.As(err, &syntax) {
+			sum.In++
+		}
+		if err == nil {
+			continue
+		}
+		if err = rejectRecord(cfg.Rejects, o.Source, &rec, err); err != nil {
+			return err
+		}
+	}
+}
+
+// rejectRecord gives the sink an error that is about one record; others are
+// returned.
+func rejectRecord(sink *reject.Sink, source string, rec *record.Record, err error) error {
+	var syntax *record.SyntaxError
+	if errors.As(err, &syntax) {
+		return sink.Add(reject.Record{Source: syntax.Source, Line: syntax.Line, Err: err, Input: syntax.Raw})
+	}
+	var bad *recordError
+	if errors.As(err, &bad) {
+		bad.source, bad.line = source, rec.Line
+		return sink.Add(reject.Record{Source: source, Line: rec.Line, Err: err, Input: rec.Raw})
+	}
+	return err
+}
+
+// recordError is a well-formed record that cannot become a row.
+type recordError struct {
+	source string
+	line   int
+	err    error
+	hint   string
+}
+
+func badRecord(hint, format string, args ...any) error {
+	return &recordError{err: fmt.Errorf(format, args...), hint: hint}
+}
+
+func (e *recordError) Error() string {
+	return fmt.Sprintf("%s: line %d: %v", e.source, e.line, e.err)
+}
+
+func (e *recordError) Unwrap() error { return e.err }
+
+func (e *recordError) Hint() string { return e.hint }
+
+// statements collects finished statements into blocks.
+type statements struct {
+	out   io.Writer
+	max   int
+	buf   []byte
+	count int64
+	bytes int64
+}
+
+const blockSize = 64 << 10
+
+// end finishes the statement whose text was appended to buf.
+func (w *statements) end() error {
+	w.buf = append(w.buf, ";\n"...)
+	w.count++
+	if len(w.buf) >= blockSize {
+		return w.flush()
+	}
+	return nil
+}
+
+func (w *statements) flush() error {
+	if len(w.buf) == 0 {
+		return nil
+	}
+	n, err := w.out.Write(w.buf)
+	w.bytes += int64(n)
+	w.buf = w.buf[:0]
+	return err
+}
+
+func orDefault(n, def int) int {
+	if n == 0 {
+		return def
+	}
+	return n
+}
+
+// usageError is a request that no record can satisfy.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string   { return e.err.Error() }
+func (e *usageError) Unwrap() error   { return e.err }
+func (e *usageError) ExitStatus() int { return 2 }
+
+// appendList appends items separated by commas.
+func appendList(dst []byte, items []string, appendItem func([]byte, string) []byte) []byte {
+	for i, item := range items {
+		if i > 0 {
+			dst = append(dst, ", "...)
+		}
+		dst = appendItem(dst, item)
+	}
+	return dst
+}
+
+func quoteList(names []string) string { return strings.Join(names, ", ") }

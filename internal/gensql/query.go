@@ -1,0 +1,116 @@
+package gensql
+
+import (
+	"fmt"
+	"strings"
+
+	"pipeworks/internal/record"
+	"pipeworks/internal/sqltext"
+)
+
+// Param is a parameter that has one value for all statements.
+type Param struct {
+	Name  string
+	Value record.Value
+}
+
+// query fills the template once for each record.
+type query struct {
+	cfg      *Config
+	w        *statements
+	template *sqltext.Template
+	params   map[string]record.Value
+}
+
+func newQuery(cfg *Config, w *statements) (*query, error) {
+	sql := strings.TrimRight(cfg.SQL, "; \t\r\n")
+	if sql == "" {
+		return nil, &usageError{fmt.Errorf("the statement is empty")}
+	}
+	template, err := sqltext.ParseTemplate(sql, cfg.Dialect)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	q := &query{cfg: cfg, w: w, template: template, params: map[string]record.Value{}}
+	for _, p := range cfg.Params {
+		q.params[p.Name] = p.Value
+	}
+	for _, name := range template.Quoted() {
+		cfg.Warn(fmt.Sprintf("':%s' is text, not a parameter: gensql puts the quotes, write :%s", name, name))
+	}
+	return q, nil
+}
+
+// needsRecords reports whether a parameter must come from the records. If not,
+// there is one statement and no input.
+func (q *query) needsRecords() bool {
+	for _, name := range q.template.Names() {
+		if _, ok := q.params[name]; !ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (q *query) once() error { return q.add("", &record.Record{}) }
+
+func (q *query) add(_ string, rec *record.Record) error {
+	length := len(q.w.buf)
+	buf, err := q.template.Append(q.w.buf, func(dst []byte, p sqltext.Param) ([]byte, error) {
+		v, ok := rec.Get(p.Name)
+		if !ok {
+			v, ok = q.params[p.Name]
+		}
+		if !ok {
+			return dst, badRecord("", "no value for the parameter :%s", p.Name)
+		}
+		return q.appendParam(dst, p, v)
+	})
+	if err != nil {
+		q.w.buf = buf[:length]
+		return err
+	}
+	q.w.buf = buf
+	return q.w.end()
+}
+
+func (q *query) appendParam(dst []byte, p sqltext.Param, v record.Value) ([]byte, error) {
+	d := q.cfg.Dialect
+	if p.Identifier {
+		name := string(v.Bytes)
+		if err := d.CheckIdent(name); err != nil {
+			return dst, badRecord("", "parameter :%s: %w", p.Name, err)
+		}
+		return d.AppendIdent(dst, name), nil
+	}
+	elements, ok := record.Elements(v)
+	if !ok {
+		dst, err := appendValue(dst, d, v)
+		return dst, q.wrap(p, err)
+	}
+	// IN (:ids) of an empty list: IN (NULL) is true of nothing.
+	if len(elements) == 0 {
+		return append(dst, "NULL"...), nil
+	}
+	for i, e := range elements {
+		if i > 0 {
+			dst = append(dst, ", "...)
+		}
+		var err error
+		if dst, err = appendValue(dst, d, e); err != nil {
+			return dst, q.wrap(p, err)
+		}
+	}
+	return dst, nil
+}
+
+func (q *query) wrap(p sqltext.Param, err error) error {
+	if bad, ok := err.(*recordError); ok {
+		bad.err = fmt.Errorf("parameter :%s: %w", p.Name, bad.err)
+	}
+	return err
+}
+
+// cut and end have nothing to do: a statement is whole when its record is.
+func (q *query) cut() error { return nil }
+func (q *query) end() error { return nil }

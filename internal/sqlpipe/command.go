@@ -1,0 +1,121 @@
+package sqlpipe
+
+import (
+	"context"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"pipeworks/internal/cmdline"
+	"pipeworks/internal/dburl"
+	"pipeworks/internal/record"
+	"pipeworks/internal/stream"
+)
+
+// Command is the tool's command line.
+func Command() *cmdline.Command {
+	return &cmdline.Command{
+		Name:     "sqlpipe",
+		Summary:  "run a stream of SQL and stream the rows out",
+		Operands: "[FILE...]",
+		Examples: []cmdline.Example{
+			{Comment: "what comes down the pipe runs as it comes", Line: "gensql insert cities --create cities.csv | sqlpipe"},
+			{Comment: "a query's rows, a JSON object each", Line: "sqlpipe -e 'SELECT * FROM cities' | jq -r .name"},
+			{Comment: "a dump into a server", Line: "sqlpipe --db mysql://root@localhost/shop dump.sql"},
+		},
+		Description: `Statements run in order on one connection, split as the mysql client splits
+them (DELIMITER included), or for SQLite as the sqlite3 shell does. The first
+error stops the stream: nothing after it has run. A last statement without a
+semicolon runs only if its line has ended; --eof run takes it as it is.`,
+		Flags: append([]cli.Flag{
+			cmdline.DBFlag(),
+			&cli.StringSliceFlag{Name: "execute", Aliases: []string{"e"}, Usage: "run `SQL` instead of the input; repeatable"},
+			cmdline.FormatFlag(),
+			cmdline.NullAsFlag(),
+			&cli.BoolFlag{Name: "no-header", Usage: "leave the column names out of csv, tsv and tables"},
+			&cli.StringFlag{Name: "binary", Value: "base64", Usage: "`HOW` binary values are written: base64, hex, raw"},
+			&cli.StringFlag{Name: "eof", Value: "newline", Usage: "`WHEN` a last statement without terminator runs: newline (its line has ended), run (always)"},
+			&cli.StringFlag{Name: "max-packet", Value: "64MiB", Usage: "longest statement taken, a `SIZE`"},
+			cmdline.DryRunFlag("print the statements instead of running them"),
+			cmdline.NullFlag("with -n: end each statement with NUL, not newline"),
+			cmdline.OutputFlag(),
+			cmdline.SummaryFlag(),
+		}, cmdline.RejectFlags()...),
+		Action: run,
+	}
+}
+
+func run(ctx context.Context, inv *cmdline.Invocation) error {
+	start := time.Now()
+	in, err := inputs(inv)
+	if err != nil {
+		return err
+	}
+	out, err := inv.Output(in)
+	if err != nil {
+		return err
+	}
+	cfg, err := config(inv, out.Terminal())
+	if err != nil {
+		return err
+	}
+	var sum Summary
+	if inv.Bool("dry-run") {
+		terminator := byte('\n')
+		if inv.Bool("null") {
+			terminator = 0
+		}
+		sum, err = List(ctx, cfg, terminator, in, out)
+	} else {
+		inv.NoteDefaultDB(cfg.DB)
+		sum, err = Run(ctx, cfg, in, out)
+	}
+	inv.Summarize(sum, start)
+	return err
+}
+
+// inputs are the operands, or what -e says.
+func inputs(inv *cmdline.Invocation) (stream.Inputs, error) {
+	statements := inv.StringSlice("execute")
+	if len(statements) == 0 {
+		return inv.Inputs(inv.Operands())
+	}
+	if len(inv.Operands()) > 0 {
+		return stream.Inputs{}, cmdline.Usagef("both -e and a file: %s", inv.Operands()[0])
+	}
+	// A newline ends an argument as it ends a line: no terminator is needed.
+	return stream.Inputs{Stdin: strings.NewReader(strings.Join(statements, ";\n") + "\n")}, nil
+}
+
+func config(inv *cmdline.Invocation, terminal bool) (cfg Config, err error) {
+	if cfg.DB, err = dburl.Resolve(inv.String("db"), os.Getenv); err != nil {
+		return cfg, err
+	}
+	if cfg.Format, err = inv.OutputFormat(); err != nil {
+		return cfg, err
+	}
+	binary, err := record.ParseEncoding(inv.String("binary"))
+	if err != nil {
+		return cfg, cmdline.Usage(err)
+	}
+	if cfg.Scan.MaxStatement, err = inv.Size("max-packet"); err != nil {
+		return cfg, err
+	}
+	switch eof := inv.String("eof"); eof {
+	case "newline":
+	case "run":
+		cfg.Scan.EOFRun = true
+	default:
+		return cfg, cmdline.Usagef("--eof %s: it is newline or run", eof)
+	}
+	cfg.Rows = record.WriterOptions{
+		NullAs:    inv.NullAs(),
+		NoHeader:  inv.Bool("no-header"),
+		Binary:    binary,
+		FlushEach: terminal,
+	}
+	cfg.Rejects = inv.Rejects()
+	return cfg, nil
+}

@@ -1,0 +1,142 @@
+// Package sqlpipe runs a stream of SQL statements on one connection, in order,
+// and streams their rows out.
+//
+// A statement runs as soon as it has arrived whole; its rows leave as they
+// come. The first error ends the run: what ran before it stands, nothing after
+// it has run. A last statement without a terminator runs only if the input
+// ends in a newline, since a producer that died in mid-statement leaves none.
+package sqlpipe
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"strconv"
+
+	"pipeworks/internal/database"
+	"pipeworks/internal/dburl"
+	"pipeworks/internal/record"
+	"pipeworks/internal/reject"
+	"pipeworks/internal/sqltext"
+	"pipeworks/internal/stream"
+)
+
+// Config says what to run the statements on and how to show their rows.
+type Config struct {
+	DB      dburl.URL
+	Connect database.Options
+	Scan    sqltext.ScanOptions // the dialect is the DB's
+
+	Format record.Format
+	Rows   record.WriterOptions
+
+	Rejects *reject.Sink // nil: stop at the first error
+}
+
+// Summary is what a run did.
+type Summary struct {
+	In       int64 `json:"in"`       // statements read
+	Out      int64 `json:"out"`      // rows written
+	Rejected int   `json:"rejected"` // statements that failed
+	Bytes    int64 `json:"bytes"`    // of statements
+}
+
+// Run executes the statements of in, in order, and writes their rows to out.
+func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (sum Summary, err error) {
+	if cfg.Rejects == nil {
+		cfg.Rejects = &reject.Sink{Tool: "sqlpipe"}
+	}
+	rows, err := record.NewWriter(out, cfg.Format, cfg.Rows)
+	if err != nil {
+		return sum, err
+	}
+	cfg.Connect.OnWait = rows.Flush // while the server thinks, what it sent goes out
+	conn, err := database.Open(ctx, cfg.DB, cfg.Connect)
+	if err != nil {
+		return sum, err
+	}
+	err = each(ctx, &cfg, in, rows.Flush, func(source string, st sqltext.Statement) error {
+		sum.In++
+		sum.Bytes += int64(len(st.Text))
+		n, err := execute(ctx, conn, st, rows)
+		sum.Out += n
+		if err == nil {
+			return nil
+		}
+		return cfg.reject(source, st, err)
+	})
+	err = errors.Join(err, rows.Flush(), conn.Close())
+	sum.Rejected = cfg.Rejects.Count()
+	if err == nil {
+		err = cfg.Rejects.Err()
+	}
+	return sum, err
+}
+
+// List writes the statements of in to out, each with terminator behind it, as
+// they would be sent, and runs none.
+func List(ctx context.Context, cfg Config, terminator byte, in stream.Inputs, out io.Writer) (sum Summary, err error) {
+	w := bufio.NewWriterSize(out, 64<<10)
+	err = each(ctx, &cfg, in, w.Flush, func(_ string, st sqltext.Statement) error {
+		sum.In++
+		sum.Bytes += int64(len(st.Text))
+		if _, err := w.Write(st.Text); err != nil {
+			return err
+		}
+		return w.WriteByte(terminator)
+	})
+	sum.Out = sum.In
+	return sum, errors.Join(err, w.Flush())
+}
+
+// each calls fn with every statement of every input, and idle whenever an
+// input has nothing ready.
+func each(ctx context.Context, cfg *Config, in stream.Inputs, idle func() error, fn func(source string, st sqltext.Statement) error) error {
+	o := cfg.Scan
+	o.Dialect = cfg.DB.Dialect
+	return in.Each(ctx, func(input *stream.Input) error {
+		input.OnIdle(idle)
+		o.Source = input.Name()
+		scanner := sqltext.NewScanner(input, o)
+		for {
+			st, err := scanner.Next()
+			if err == io.EOF {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if err := fn(input.Name(), st); err != nil {
+				return err
+			}
+		}
+	})
+}
+
+func execute(ctx context.Context, conn database.Conn, st sqltext.Statement, w record.Writer) (int64, error) {
+	rows, err := conn.Query(ctx, st.Text)
+	if err != nil {
+		return 0, err
+	}
+	n, err := database.Copy(rows, w)
+	return n, errors.Join(err, rows.Close())
+}
+
+// reject says which statement failed, and gives it to the sink. The statement
+// keeps a terminator, so that it can be run again as it is in the rejects.
+func (cfg *Config) reject(source string, st sqltext.Statement, err error) error {
+	failed := &database.StatementError{Source: source, Line: st.Line, Err: err}
+	var dbErr *database.Error
+	if !errors.As(err, &dbErr) || dbErr.ConnectionLost() {
+		return failed // about more than this statement
+	}
+	return cfg.Rejects.Add(reject.Record{
+		Source:    source,
+		Line:      st.Line,
+		Err:       failed,
+		Code:      strconv.Itoa(dbErr.Number),
+		Retryable: dbErr.Retryable(),
+		Input:     append(st.Text, ';'),
+	})
+}
