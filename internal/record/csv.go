@@ -14,7 +14,7 @@ import (
 type csvReader struct {
 	w      *window
 	source string
-	nullAs *string
+	null   string // an unquoted field that is NULL
 	fields []string
 	values []Value
 	arena  []byte // fields with doubled quotes, undoubled
@@ -29,12 +29,12 @@ var (
 func (r *csvReader) Read(rec *Record) error {
 	if r.fields == nil {
 		if err := r.header(); err != nil {
-			return err
+			return headerError(err)
 		}
 	}
 	for {
 		number := r.w.line
-		raw, err := r.record(number)
+		raw, err := r.record()
 		if err != nil {
 			return err
 		}
@@ -43,9 +43,6 @@ func (r *csvReader) Read(rec *Record) error {
 		}
 		if len(r.values) != len(r.fields) {
 			return &SyntaxError{Source: r.source, Line: number, Raw: raw, Err: countError{len(r.values), len(r.fields)}}
-		}
-		for i, v := range r.values {
-			r.values[i] = r.null(v)
 		}
 		*rec = Record{Fields: r.fields, Values: r.values, Raw: raw, Line: number}
 		return nil
@@ -66,23 +63,9 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// csvQuoted marks, between record and null, a field that was quoted.
-const csvQuoted = Text + 100
-
-// null takes the mark off and makes a field NULL if it was unquoted and says so.
-func (r *csvReader) null(v Value) Value {
-	switch {
-	case v.Kind == csvQuoted:
-		return Value{Text, v.Bytes}
-	case r.nullAs != nil && string(v.Bytes) == *r.nullAs, r.nullAs == nil && len(v.Bytes) == 0:
-		return Value{}
-	}
-	return v
-}
-
 func (r *csvReader) header() error {
 	for {
-		raw, err := r.record(r.w.line)
+		raw, err := r.record()
 		if err != nil {
 			return err
 		}
@@ -92,14 +75,25 @@ func (r *csvReader) header() error {
 		r.fields = make([]string, len(r.values))
 		for i, v := range r.values {
 			r.fields[i] = string(v.Bytes)
+			if v.IsNull() { // a name is a name, even NULL's
+				r.fields[i] = r.null
+			}
 		}
 		return nil
 	}
 }
 
+// unquoted is the value of a field without quotes.
+func (r *csvReader) unquoted(field []byte) Value {
+	if string(field) == r.null {
+		return Value{}
+	}
+	return Value{Text, field}
+}
+
 // record takes the next record off the window and splits it into values. The
 // record returned is without its line end.
-func (r *csvReader) record(number int) ([]byte, error) {
+func (r *csvReader) record() ([]byte, error) {
 	n, newline, err := r.w.lineEnd(0)
 	if err == errTooLong {
 		return nil, r.w.skipLong(r.source)
@@ -112,18 +106,17 @@ func (r *csvReader) record(number int) ([]byte, error) {
 	}
 	r.values, r.arena = r.values[:0], r.arena[:0]
 	if bytes.IndexByte(r.w.buf[r.w.pos:r.w.pos+n], '"') >= 0 {
-		return r.quotedRecord(number)
+		return r.quotedRecord(n, newline)
 	}
-	line := r.w.take(n, newline)
+	line := trimCR(r.w.take(n, newline))
 	r.w.line++
-	line = trimCR(line)
 	for rest := line; ; {
 		i := bytes.IndexByte(rest, ',')
 		if i < 0 {
-			r.values = append(r.values, Value{Text, rest})
+			r.values = append(r.values, r.unquoted(rest))
 			return line, nil
 		}
-		r.values = append(r.values, Value{Text, rest[:i]})
+		r.values = append(r.values, r.unquoted(rest[:i]))
 		rest = rest[i+1:]
 	}
 }
@@ -131,86 +124,80 @@ func (r *csvReader) record(number int) ([]byte, error) {
 // span is a field in the window or in the arena.
 type span struct {
 	from, to int
-	kind     Kind
+	quoted   bool
 	arena    bool
 }
 
 // quotedRecord takes a record that has quotes, and so perhaps line ends, in
-// it. Offsets count from the start of the record, since the window moves.
-func (r *csvReader) quotedRecord(number int) ([]byte, error) {
+// it. Its first line ends at offset eol. Offsets count from the start of the
+// record, since the window moves.
+func (r *csvReader) quotedRecord(eol int, newline bool) ([]byte, error) {
 	r.spans = r.spans[:0]
-	pos, lines := 0, 1
-	fail := func(err error, at int) ([]byte, error) {
-		return nil, r.fail(number, at, err)
-	}
-	for {
-		s := span{from: pos, kind: Text}
-		c, ok, err := r.at(pos)
-		if err != nil {
-			return fail(err, pos)
-		}
-		if ok && c == '"' {
-			s, pos, err = r.quotedField(pos+1, &lines)
-			if err != nil {
-				return fail(err, pos)
+	lines := 1
+	for pos := 0; ; pos++ { // over the comma
+		var s span
+		line := r.w.buf[r.w.pos : r.w.pos+eol]
+		if pos < eol && line[pos] == '"' {
+			var err error
+			if s, pos, err = r.quotedField(pos + 1); err != nil {
+				return nil, r.fail(pos, err)
+			}
+			if pos > eol { // it ended on a later line
+				lines += bytes.Count(r.w.buf[r.w.pos+eol:r.w.pos+pos], []byte{'\n'})
+				var n int
+				if n, newline, err = r.w.lineEnd(pos); err != nil {
+					return nil, r.fail(pos, err)
+				}
+				eol = pos + n
+				line = r.w.buf[r.w.pos : r.w.pos+eol]
 			}
 		} else {
-			n, _, err := r.w.lineEnd(pos)
-			if err != nil {
-				return fail(err, pos)
-			}
-			line := r.w.buf[r.w.pos+pos : r.w.pos+pos+n]
-			if i := bytes.IndexByte(line, ','); i >= 0 {
-				n = i
+			s.from = pos
+			if i := bytes.IndexByte(line[pos:], ','); i >= 0 {
+				pos += i
 			} else {
-				n = len(trimCR(line))
+				pos += len(trimCR(line[pos:]))
 			}
-			pos += n
 			s.to = pos
 		}
 		r.spans = append(r.spans, s)
-		c, ok, err = r.at(pos)
-		if err != nil {
-			return fail(err, pos)
+		switch rest := line[pos:]; {
+		case len(rest) == 0, len(rest) == 1 && rest[0] == '\r':
+			raw := r.w.take(eol, newline)[:pos]
+			r.w.line += lines
+			r.split(raw)
+			return raw, nil
+		case rest[0] != ',':
+			return nil, r.fail(pos, errQuoteText)
 		}
-		if ok && c == ',' {
-			pos++
-			continue
+	}
+}
+
+// split makes values of the spans of the record raw.
+func (r *csvReader) split(raw []byte) {
+	for _, s := range r.spans {
+		switch {
+		case s.arena:
+			r.values = append(r.values, Value{Text, r.arena[s.from:s.to]})
+		case s.quoted:
+			r.values = append(r.values, Value{Text, raw[s.from:s.to]})
+		default:
+			r.values = append(r.values, r.unquoted(raw[s.from:s.to]))
 		}
-		end := pos
-		if ok && c == '\r' {
-			end++
-			if c, ok, err = r.at(end); err != nil {
-				return fail(err, pos)
-			}
-		}
-		if ok && c != '\n' {
-			return fail(errQuoteText, pos)
-		}
-		raw := r.w.take(end, ok)[:pos]
-		r.w.line += lines
-		for _, s := range r.spans {
-			from := raw
-			if s.arena {
-				from = r.arena
-			}
-			r.values = append(r.values, Value{s.kind, from[s.from:s.to]})
-		}
-		return raw, nil
 	}
 }
 
 // quotedField reads the field whose text begins at pos, behind its quote, and
-// returns the position behind the closing quote.
-func (r *csvReader) quotedField(pos int, lines *int) (span, int, error) {
-	s := span{from: pos, kind: csvQuoted}
+// returns the position behind the closing quote, or that of the error.
+func (r *csvReader) quotedField(pos int) (span, int, error) {
+	opening := pos - 1
+	s := span{from: pos, quoted: true}
 	for {
 		rest := r.w.buf[r.w.pos+pos:]
 		i := bytes.IndexByte(rest, '"')
 		if i < 0 {
 			i = len(rest)
 		}
-		*lines += bytes.Count(rest[:i], []byte{'\n'})
 		if s.arena {
 			r.arena = append(r.arena, rest[:i]...)
 		}
@@ -220,7 +207,7 @@ func (r *csvReader) quotedField(pos int, lines *int) (span, int, error) {
 			return s, pos, err
 		}
 		if !ok {
-			return s, pos, errQuoteEnd
+			return s, opening, errQuoteEnd
 		}
 		if c != '"' {
 			continue // the window has more now
@@ -265,8 +252,9 @@ func (r *csvReader) at(offset int) (c byte, ok bool, err error) {
 
 // fail turns err, found at an offset in a quoted record, into a syntax error
 // and goes to the next line: where a quote went wrong nobody knows the end of
-// the record. Errors of the input itself stay as they are.
-func (r *csvReader) fail(number, offset int, err error) error {
+// the record, and one stray quote must not swallow the rest of the file.
+// Errors of the input itself stay as they are.
+func (r *csvReader) fail(offset int, err error) error {
 	switch err {
 	case errTooLong:
 		return r.w.skipLong(r.source)
@@ -274,26 +262,27 @@ func (r *csvReader) fail(number, offset int, err error) error {
 	default:
 		return err
 	}
-	start := r.w.buf[r.w.pos:]
-	behind := start[:min(offset, len(start))]
-	line := number + bytes.Count(behind, []byte{'\n'})
-	column := len(behind) - bytes.LastIndexByte(behind, '\n')
-	if err == errQuoteEnd { // say where it began: it ends nowhere
-		line, column = number, 0
+	before := r.w.buf[r.w.pos : r.w.pos+offset]
+	syntax := &SyntaxError{
+		Source: r.source,
+		Line:   r.w.line + bytes.Count(before, []byte{'\n'}),
+		Column: offset - bytes.LastIndexByte(before, '\n'),
+		Err:    err,
 	}
-	n, newline, readErr := r.w.lineEnd(0)
-	if readErr != nil {
-		return readErr
+	n, newline, err := r.w.lineEnd(0)
+	if err != nil {
+		return err
 	}
-	raw := trimCR(r.w.take(n, newline))
+	syntax.Raw = trimCR(r.w.take(n, newline))
 	r.w.line++
-	return &SyntaxError{Source: r.source, Line: line, Column: column, Raw: raw, Err: err}
+	return syntax
 }
 
 // csvWriter writes RFC 4180 with LF line ends.
 type csvWriter struct {
 	block
 	o       WriterOptions
+	null    string
 	scratch []byte
 }
 
@@ -320,9 +309,7 @@ func (w *csvWriter) Write(values []Value) error {
 		}
 		switch v.Kind {
 		case Null:
-			if w.o.NullAs != nil {
-				w.buf = append(w.buf, *w.o.NullAs...)
-			}
+			w.buf = append(w.buf, w.null...)
 		case Binary:
 			w.scratch = w.o.Binary.appendText(w.scratch[:0], v.Bytes)
 			w.text(w.scratch)
@@ -337,11 +324,7 @@ func (w *csvWriter) Write(values []Value) error {
 // text writes a field that is not NULL, in quotes where it needs them: for
 // what would end it, and where it would read as NULL.
 func (w *csvWriter) text(s []byte) {
-	null := ""
-	if w.o.NullAs != nil {
-		null = *w.o.NullAs
-	}
-	if len(s) > 0 && string(s) != null && bytes.IndexAny(s, ",\"\r\n") < 0 {
+	if len(s) > 0 && string(s) != w.null && !needsQuotes(s) {
 		w.buf = append(w.buf, s...)
 		return
 	}
@@ -355,4 +338,16 @@ func (w *csvWriter) text(s []byte) {
 		s = s[i+1:]
 	}
 	w.buf = append(append(w.buf, s...), '"')
+}
+
+// csvSpecial are the bytes that an unquoted field cannot have.
+var csvSpecial = [256]bool{',': true, '"': true, '\r': true, '\n': true}
+
+func needsQuotes(s []byte) bool {
+	for _, c := range s {
+		if csvSpecial[c] {
+			return true
+		}
+	}
+	return false
 }

@@ -70,13 +70,20 @@ func NewReader(in io.Reader, o ReaderOptions) (Reader, error) {
 	case JSONL:
 		return &jsonlReader{w: w, source: o.Source}, nil
 	case CSV:
-		return &csvReader{w: w, source: o.Source, nullAs: o.NullAs}, nil
+		return &csvReader{w: w, source: o.Source, null: orDefault(o.NullAs, "")}, nil
 	case TSV:
-		return &tsvReader{w: w, source: o.Source, nullAs: o.NullAs}, nil
+		return &tsvReader{w: w, source: o.Source, null: orDefault(o.NullAs, `\N`)}, nil
 	case Lines:
 		return &linesReader{w: w, source: o.Source, fields: []string{o.LineField}}, nil
 	}
 	return nil, fmt.Errorf("cannot read format %s", o.Format)
+}
+
+func orDefault(s *string, otherwise string) string {
+	if s == nil {
+		return otherwise
+	}
+	return *s
 }
 
 // skipBOM drops a UTF-8 byte order mark, which Windows programs write.
@@ -152,21 +159,28 @@ type WriterOptions struct {
 	FlushEach bool // flush after every record: for a terminal
 }
 
+// nullSpecial are the characters that end a field or a line, in which NULL,
+// never quoted or escaped, can have no part.
+var nullSpecial = map[Format]string{CSV: ",\"\r\n", TSV: "\t\r\n"}
+
 // NewWriter writes records to out in blocks of 64 KiB.
 func NewWriter(out io.Writer, f Format, o WriterOptions) (Writer, error) {
 	if o.Binary == Raw && f == JSONL {
 		return nil, fmt.Errorf("raw binary cannot be in jsonl: it is text")
+	}
+	if special := nullSpecial[f]; strings.ContainsAny(orDefault(o.NullAs, ""), special) {
+		return nil, fmt.Errorf("NULL cannot be %q in %s: nothing would read it back", *o.NullAs, f)
 	}
 	b := block{out: out, each: o.FlushEach}
 	switch f {
 	case JSONL:
 		return &jsonlWriter{block: b, binary: o.Binary}, nil
 	case CSV:
-		return &csvWriter{block: b, o: o}, nil
+		return &csvWriter{block: b, o: o, null: orDefault(o.NullAs, "")}, nil
 	case TSV:
-		return &tsvWriter{block: b, o: o}, nil
+		return &tsvWriter{block: b, o: o, null: orDefault(o.NullAs, `\N`)}, nil
 	case Table:
-		return &tableWriter{block: b, o: o}, nil
+		return &tableWriter{block: b, o: o, null: printable(orDefault(o.NullAs, "NULL"))}, nil
 	}
 	return nil, fmt.Errorf("cannot write format %q", f)
 }

@@ -22,8 +22,9 @@ type jsonParser struct {
 const maxDepth = 10000
 
 var (
-	errObject = errors.New("not a JSON object")
-	errUTF8   = errors.New("invalid UTF-8")
+	errObject    = errors.New("not a JSON object")
+	errUTF8      = errors.New("invalid UTF-8")
+	errSurrogate = errors.New(`unpaired surrogate \u escape in a string`)
 )
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
@@ -51,83 +52,73 @@ func (p *jsonParser) unexpected(want string) error {
 	return fmt.Errorf("%q where %s should be", c, want)
 }
 
-// object reads the text as one object into rec, whose Fields of the last
-// record are used again where the names are the same.
-func (p *jsonParser) object(rec *Record, names []string) ([]string, error) {
+// object reads the text as one object into rec, whose fields names remembers.
+func (p *jsonParser) object(rec *Record, names *fieldNames) error {
 	p.space()
 	if p.peek() != '{' {
-		return names, errObject
+		return errObject
 	}
 	p.pos++
 	rec.Values = rec.Values[:0]
-	shared := true // the names so far are those of the last record
-	n := 0
+	names.begin()
 	p.space()
 	if p.peek() == '}' {
 		p.pos++
-	} else {
-		for {
-			p.space()
-			if p.peek() != '"' {
-				return names, p.unexpected("a field name")
-			}
-			name, err := p.str()
-			if err != nil {
-				return names, err
-			}
-			p.space()
-			if p.peek() != ':' {
-				return names, p.unexpected("a colon")
-			}
+		return p.end(rec, names)
+	}
+	for {
+		name, err := p.name()
+		if err != nil {
+			return err
+		}
+		value, err := p.value()
+		if err != nil {
+			return err
+		}
+		if at := names.place(len(rec.Values), name); at < len(rec.Values) {
+			rec.Values[at] = value // a repeated name: the last value counts
+		} else {
+			rec.Values = append(rec.Values, value)
+		}
+		p.space()
+		switch p.peek() {
+		case ',':
 			p.pos++
-			value, err := p.value()
-			if err != nil {
-				return names, err
-			}
-			if shared && (n >= len(names) || names[n] != string(name)) {
-				names, shared = append([]string(nil), names[:n]...), false
-			}
-			at := n
-			if !shared {
-				at = indexName(names, name)
-			}
-			if at < n { // a repeated name: the last value counts
-				rec.Values[at] = value
-			} else {
-				if !shared {
-					names = append(names, string(name))
-				}
-				rec.Values = append(rec.Values, value)
-				n++
-			}
-			p.space()
-			switch p.peek() {
-			case ',':
-				p.pos++
-				continue
-			case '}':
-				p.pos++
-			default:
-				return names, p.unexpected("a comma or a closing brace")
-			}
-			break
+		case '}':
+			p.pos++
+			return p.end(rec, names)
+		default:
+			return p.unexpected("a comma or a closing brace")
 		}
 	}
-	p.space()
-	if p.pos < len(p.text) {
-		return names, p.unexpected("the end of the line")
-	}
-	rec.Fields = names[:n:n]
-	return names, nil
 }
 
-func indexName(names []string, name []byte) int {
-	for i := range names {
-		if names[i] == string(name) {
-			return i
-		}
+func (p *jsonParser) end(rec *Record, names *fieldNames) error {
+	p.space()
+	if p.pos < len(p.text) {
+		return p.unexpected("the end of the line")
 	}
-	return len(names)
+	n := len(rec.Values)
+	rec.Fields = names.list[:n:n]
+	return nil
+}
+
+// name reads the name of a member and goes behind its colon.
+func (p *jsonParser) name() ([]byte, error) {
+	p.space()
+	if p.peek() != '"' {
+		return nil, p.unexpected("a field name")
+	}
+	name, err := p.str()
+	if err != nil {
+		return nil, err
+	}
+	p.space()
+	if p.peek() != ':' {
+		return nil, p.unexpected("a colon")
+	}
+	p.pos++
+	return name, nil
 }
 
 // value reads any value.
@@ -170,7 +161,7 @@ func (p *jsonParser) literal(word string) error {
 
 // skip checks an object or array and goes behind it.
 func (p *jsonParser) skip(depth int) error {
-	if depth > maxDepth {
+	if depth == maxDepth {
 		return fmt.Errorf("nested deeper than %d levels", maxDepth)
 	}
 	open := p.peek()
@@ -188,17 +179,9 @@ func (p *jsonParser) skip(depth int) error {
 	for {
 		p.space()
 		if open == '{' {
-			if p.peek() != '"' {
-				return p.unexpected("a field name")
-			}
-			if _, err := p.str(); err != nil {
+			if _, err := p.name(); err != nil {
 				return err
 			}
-			p.space()
-			if p.peek() != ':' {
-				return p.unexpected("a colon")
-			}
-			p.pos++
 			p.space()
 		}
 		if err := p.skip(depth + 1); err != nil {
@@ -228,7 +211,7 @@ func (p *jsonParser) str() ([]byte, error) {
 		case c == '"':
 			s := p.text[start : start+i]
 			if !ascii && !utf8.Valid(s) {
-				return nil, errUTF8
+				return nil, p.invalidUTF8(start)
 			}
 			p.pos += i + 1
 			return s, nil
@@ -253,12 +236,11 @@ func (p *jsonParser) escaped(start, n int) ([]byte, error) {
 	for p.pos < len(p.text) {
 		switch c := p.text[p.pos]; {
 		case c == '"':
-			p.pos++
-			s := p.arena[from:len(p.arena):len(p.arena)]
-			if !utf8.Valid(s) {
-				return nil, errUTF8
+			if !utf8.Valid(p.text[start:p.pos]) {
+				return nil, p.invalidUTF8(start)
 			}
-			return s, nil
+			p.pos++
+			return p.arena[from:len(p.arena):len(p.arena)], nil
 		case c == '\\':
 			if err := p.escape(); err != nil {
 				return nil, err
@@ -266,11 +248,28 @@ func (p *jsonParser) escaped(start, n int) ([]byte, error) {
 		case c < 0x20:
 			return nil, errors.New("control character in a string")
 		default:
-			p.arena = append(p.arena, c)
-			p.pos++
+			run := p.pos
+			for p.pos < len(p.text) && !isStringSpecial(p.text[p.pos]) {
+				p.pos++
+			}
+			p.arena = append(p.arena, p.text[run:p.pos]...)
 		}
 	}
 	return nil, errors.New("string without end")
+}
+
+// isStringSpecial reports whether c in a string is more than itself.
+func isStringSpecial(c byte) bool { return c == '"' || c == '\\' || c < 0x20 }
+
+// invalidUTF8 goes to the first invalid byte behind start.
+func (p *jsonParser) invalidUTF8(start int) error {
+	for p.pos = start; ; {
+		r, n := utf8.DecodeRune(p.text[p.pos:])
+		if r == utf8.RuneError && n == 1 {
+			return errUTF8
+		}
+		p.pos += n
+	}
 }
 
 // escapes are the characters behind a backslash, but for u.
@@ -285,35 +284,32 @@ func (p *jsonParser) escape() error {
 		return nil
 	}
 	if c != 'u' {
-		return errors.New("unknown escape in a string")
+		return p.unexpected("an escape")
 	}
-	r, ok := p.hex4()
-	if ok && utf16.IsSurrogate(r) {
-		var low rune
-		if ok = p.peek() == '\\'; ok {
-			p.pos++
-			if ok = p.peek() == 'u'; ok {
-				low, ok = p.hex4()
-			}
-		}
-		if r = utf16.DecodeRune(r, low); !ok || r == utf8.RuneError {
-			return errors.New(`unpaired surrogate \u escape in a string`)
-		}
-	}
+	p.pos--
+	r, ok := p.unicode(p.pos)
 	if !ok {
 		return errors.New(`\u without four hexadecimal digits`)
 	}
+	n := len(`\u0000`)
+	if utf16.IsSurrogate(r) {
+		low, _ := p.unicode(p.pos + n)
+		if r = utf16.DecodeRune(r, low); r == utf8.RuneError {
+			return errSurrogate
+		}
+		n *= 2
+	}
 	p.arena = utf8.AppendRune(p.arena, r)
+	p.pos += n
 	return nil
 }
 
-// hex4 reads the four digits behind the u at the position.
-func (p *jsonParser) hex4() (rune, bool) {
-	if p.pos+5 > len(p.text) {
+// unicode decodes the four digits of a \u escape at a position.
+func (p *jsonParser) unicode(at int) (r rune, ok bool) {
+	if at+6 > len(p.text) || p.text[at] != '\\' || p.text[at+1] != 'u' {
 		return 0, false
 	}
-	var r rune
-	for _, c := range p.text[p.pos+1 : p.pos+5] {
+	for _, c := range p.text[at+2 : at+6] {
 		switch {
 		case '0' <= c && c <= '9':
 			c -= '0'
@@ -324,7 +320,6 @@ func (p *jsonParser) hex4() (rune, bool) {
 		}
 		r = r<<4 | rune(c)
 	}
-	p.pos += 5
 	return r, true
 }
 
@@ -386,7 +381,7 @@ func ParseJSON(text []byte) (Value, error) {
 
 // Elements returns the elements of a JSON array; ok is false if v is none.
 func Elements(v Value) (elements []Value, ok bool) {
-	if v.Kind != JSON || v.Bytes[0] != '[' {
+	if v.Kind != JSON || !bytes.HasPrefix(v.Bytes, []byte{'['}) {
 		return nil, false
 	}
 	p := jsonParser{text: v.Bytes, pos: 1}

@@ -1,13 +1,13 @@
 package record
 
-import "bytes"
+import "slices"
 
 // jsonlReader reads JSON Lines. Blank lines are passed over.
 type jsonlReader struct {
 	w      *window
 	source string
 	parser jsonParser
-	names  []string // of the last record
+	names  fieldNames
 }
 
 func (r *jsonlReader) Read(rec *Record) error {
@@ -20,17 +20,71 @@ func (r *jsonlReader) Read(rec *Record) error {
 		if err != nil {
 			return err
 		}
-		if len(bytes.TrimSpace(line)) == 0 {
+		r.parser = jsonParser{text: line, arena: r.parser.arena[:0]}
+		if r.parser.space(); r.parser.pos == len(line) {
 			continue
 		}
 		rec.Raw, rec.Line, rec.Typed = trimCR(line), number, true
-		r.parser = jsonParser{text: line, arena: r.parser.arena[:0]}
-		r.names, err = r.parser.object(rec, r.names)
-		if err != nil {
+		if err := r.parser.object(rec, &r.names); err != nil {
 			return &SyntaxError{Source: r.source, Line: number, Column: r.parser.pos + 1, Raw: rec.Raw, Err: err}
 		}
 		return nil
 	}
+}
+
+// fieldNames are the names of the last record's fields, used again while a
+// record has the same ones: records of one shape cost no memory.
+type fieldNames struct {
+	list  []string // never changed once a record has it
+	same  bool     // the record in hand has begun as the last one did
+	index map[string]int
+}
+
+// manyFields is from when on a map finds a name faster than a look at each.
+const manyFields = 16
+
+func (f *fieldNames) begin() { f.same = true }
+
+// place returns the position of the field called name in a record of n fields
+// so far: n if it is a new one.
+func (f *fieldNames) place(n int, name []byte) int {
+	if f.same {
+		if n < len(f.list) && f.list[n] == string(name) {
+			return n
+		}
+		f.list, f.same = slices.Clone(f.list[:n]), false
+		clear(f.index)
+	}
+	if i := f.find(name); i >= 0 {
+		return i
+	}
+	f.list = append(f.list, string(name))
+	if n >= manyFields {
+		f.index[f.list[n]] = n
+	}
+	return n
+}
+
+// find returns the position of name, -1 if it is new.
+func (f *fieldNames) find(name []byte) int {
+	if len(f.list) < manyFields {
+		for i := range f.list {
+			if f.list[i] == string(name) {
+				return i
+			}
+		}
+		return -1
+	}
+	if len(f.index) == 0 {
+		f.index = make(map[string]int)
+		for i, known := range f.list {
+			f.index[known] = i
+		}
+	}
+	if i, ok := f.index[string(name)]; ok {
+		return i
+	}
+	return -1
 }
 
 // jsonlWriter writes JSON Lines.

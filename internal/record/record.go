@@ -7,6 +7,7 @@
 package record
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 )
@@ -64,7 +65,7 @@ func (r *Record) Get(name string) (Value, bool) {
 
 // Reader reads records. It returns io.EOF after the last one. After a
 // *SyntaxError the next Read goes on with the next record; every other error
-// is final.
+// is final, that of a malformed header too.
 type Reader interface {
 	Read(*Record) error
 }
@@ -85,7 +86,7 @@ type SyntaxError struct {
 	Source string // the input's name
 	Line   int    // where the error is, from 1
 	Column int    // in bytes, from 1; 0 if it is the whole record
-	Raw    []byte // the record's bytes
+	Raw    []byte // the record's bytes, valid until the next Read; the first 1024 if it is too long
 	Err    error
 }
 
@@ -97,6 +98,16 @@ func (e *SyntaxError) Error() string {
 }
 
 func (e *SyntaxError) Unwrap() error { return e.Err }
+
+// headerError is what a reader returns for an error in a header: no
+// *SyntaxError, since without the names no record can follow.
+func headerError(err error) error {
+	var syntax *SyntaxError
+	if errors.As(err, &syntax) {
+		return fmt.Errorf("%s: line %d, in the header: %w", syntax.Source, syntax.Line, syntax.Err)
+	}
+	return err
+}
 
 // UniqueNames gives repeated names the endings _2, _3 … that no other name
 // has, and reports whether there were any. It returns names itself if not.

@@ -8,19 +8,24 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// sampleRows is how many rows a table looks at before it fixes the widths of
-// its columns: enough for what people read, and the memory stays constant.
-const sampleRows = 1000
+// A table looks at so many rows, or bytes, before it fixes the widths of its
+// columns: enough for what people read, and the memory stays constant.
+const (
+	sampleRows  = 1000
+	sampleBytes = 1 << 20
+)
 
 // tableWriter writes aligned columns for people. It is not meant to be read
 // back: control characters are escaped and NULL is the word.
 type tableWriter struct {
 	block
 	o      WriterOptions
+	null   string
 	fields []string
 	widths []int
 	right  []bool // columns of numbers stand at the right
 	sample [][]string
+	held   int  // bytes in sample
 	fixed  bool // the widths are
 	begun  bool // a set of rows was written before
 }
@@ -40,7 +45,7 @@ func (w *tableWriter) Begin(fields []string) error {
 			w.widths[i] = runewidth.StringWidth(w.fields[i])
 		}
 	}
-	w.sample, w.fixed = w.sample[:0], false
+	w.sample, w.held, w.fixed = w.sample[:0], 0, false
 	return nil
 }
 
@@ -52,6 +57,7 @@ func (w *tableWriter) Write(values []Value) error {
 		if !w.fixed {
 			w.widths[i] = max(w.widths[i], runewidth.StringWidth(row[i]))
 			w.right[i] = w.right[i] && (v.Kind == Number || v.Kind == Null)
+			w.held += len(row[i])
 		}
 	}
 	if w.fixed {
@@ -59,7 +65,7 @@ func (w *tableWriter) Write(values []Value) error {
 		return w.endRecord()
 	}
 	w.sample = append(w.sample, row)
-	if len(w.sample) == sampleRows {
+	if len(w.sample) == sampleRows || w.held >= sampleBytes {
 		return w.fix()
 	}
 	return nil
@@ -121,10 +127,7 @@ func (w *tableWriter) row(cells []string) {
 func (w *tableWriter) cell(v Value) string {
 	switch v.Kind {
 	case Null:
-		if w.o.NullAs != nil {
-			return *w.o.NullAs
-		}
-		return "NULL"
+		return w.null
 	case Binary:
 		return printable(string(w.o.Binary.appendText(nil, v.Bytes)))
 	}

@@ -9,7 +9,7 @@ import "bytes"
 type tsvReader struct {
 	w      *window
 	source string
-	nullAs *string
+	null   string // a field that is NULL, as it stands in the file
 	crlf   bool
 	fields []string
 	values []Value
@@ -19,7 +19,7 @@ type tsvReader struct {
 func (r *tsvReader) Read(rec *Record) error {
 	if r.fields == nil {
 		if err := r.header(); err != nil {
-			return err
+			return headerError(err)
 		}
 	}
 	for {
@@ -77,11 +77,7 @@ func (r *tsvReader) line() ([]byte, error) {
 }
 
 func (r *tsvReader) value(field []byte) Value {
-	null := `\N`
-	if r.nullAs != nil {
-		null = *r.nullAs
-	}
-	if string(field) == null {
+	if string(field) == r.null {
 		return Value{}
 	}
 	return Value{Text, r.unescape(field)}
@@ -118,7 +114,8 @@ func (r *tsvReader) unescape(field []byte) []byte {
 // tsvWriter writes what mysql --batch writes, with \N for NULL.
 type tsvWriter struct {
 	block
-	o WriterOptions
+	o    WriterOptions
+	null string
 }
 
 // Begin implements Writer.
@@ -143,10 +140,8 @@ func (w *tsvWriter) Write(values []Value) error {
 			w.buf = append(w.buf, '\t')
 		}
 		switch {
-		case v.Kind == Null && w.o.NullAs != nil:
-			w.buf = append(w.buf, *w.o.NullAs...)
 		case v.Kind == Null:
-			w.buf = append(w.buf, `\N`...)
+			w.buf = append(w.buf, w.null...)
 		case v.Kind == Binary && w.o.Binary != Raw:
 			w.buf = w.o.Binary.appendText(w.buf, v.Bytes)
 		default:

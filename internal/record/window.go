@@ -102,8 +102,8 @@ func (w *window) nextLine() ([]byte, error) {
 
 // skipLong takes the rest of a line that is too long, and says so.
 func (w *window) skipLong(source string) error {
-	line := w.line
-	head := append([]byte(nil), w.buf[w.pos:w.pos+min(1024, len(w.buf)-w.pos)]...)
+	head, _, _ := bytes.Cut(w.buf[w.pos:], []byte{'\n'})
+	head = bytes.Clone(head[:min(len(head), 1024)])
 	for {
 		i := bytes.IndexByte(w.buf[w.pos:], '\n')
 		if i >= 0 {
@@ -118,7 +118,7 @@ func (w *window) skipLong(source string) error {
 		}
 	}
 	w.line++
-	return &SyntaxError{Source: source, Line: line, Raw: head, Err: fmt.Errorf("record longer than %d bytes", w.max)}
+	return &SyntaxError{Source: source, Line: w.line - 1, Raw: head, Err: fmt.Errorf("record longer than %d bytes", w.max)}
 }
 
 // take takes n bytes, and the newline behind them if there is one.
