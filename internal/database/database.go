@@ -1,0 +1,111 @@
+// Package database runs SQL statements on one connection to a MySQL or MariaDB
+// server or to an SQLite file, and streams their rows with exact values. It is
+// the only importer of the drivers.
+//
+// There is no pool and nothing is tried again behind the caller's back: a
+// stream of statements is one session. A value's text is what the server
+// itself prints; no value passes through a type that could change it.
+package database
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"pipeworks/internal/dburl"
+	"pipeworks/internal/record"
+	"pipeworks/internal/sqltext"
+)
+
+// Conn is one session. It is for one goroutine.
+type Conn interface {
+	// Query sends one statement and waits until the server has begun to
+	// answer. The Rows must be closed before the next Query. If ctx ends before
+	// they are, the statement is stopped on the server, too, and the error is
+	// context.Cause(ctx). An error of the statement is an *Error.
+	Query(ctx context.Context, sql []byte) (Rows, error)
+	// Close ends the session; an open transaction is rolled back.
+	Close() error
+}
+
+// Rows are the result sets of one statement.
+type Rows interface {
+	// Columns are those of the result set in hand: none if the statement
+	// gives no rows.
+	Columns() []Column
+	// Next sets dst, which has a place for each column, to the next row. It
+	// returns io.EOF after the last one of the result set. The values' bytes
+	// are valid until the next call.
+	Next(dst []record.Value) error
+	// NextResult goes on to the next result set, such as the next SELECT of a
+	// stored procedure, and reports whether there is one.
+	NextResult() (bool, error)
+	// Close stops the statement on the server if it has more to say.
+	Close() error
+}
+
+// Column describes a column of a result set.
+type Column struct {
+	Name string // as the server says: not always unique
+	Type string // the server's or the table's word for it, in upper case; empty if it has none
+}
+
+// Options are the caller's wishes. The zero value has none.
+type Options struct {
+	// OnWait is called in Query, Next and NextResult before they wait for the
+	// server because nothing has arrived: pass on what is pending here. Its
+	// error stops the statement and is what the call returns. SQLite, which
+	// computes and never waits, does not call it.
+	OnWait func() error
+}
+
+// Open connects to the database of u.
+func Open(ctx context.Context, u dburl.URL, o Options) (Conn, error) {
+	if u.Dialect == sqltext.SQLite {
+		return openSQLite(ctx, u)
+	}
+	return openMySQL(ctx, u, o)
+}
+
+// errRowsOpen is a mistake of the program, not of its user.
+var errRowsOpen = errors.New("the rows of the previous statement are not closed")
+
+// Copy writes every result set of rows to w and returns the number of rows.
+// Names that repeat in a result set get endings, as record.UniqueNames says.
+func Copy(rows Rows, w record.Writer) (n int64, err error) {
+	for more := true; more; {
+		if columns := rows.Columns(); len(columns) > 0 {
+			m, err := copyResult(rows, columns, w)
+			n += m
+			if err != nil {
+				return n, err
+			}
+		}
+		if more, err = rows.NextResult(); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+func copyResult(rows Rows, columns []Column, w record.Writer) (n int64, err error) {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.Name
+	}
+	names, _ = record.UniqueNames(names)
+	if err := w.Begin(names); err != nil {
+		return 0, err
+	}
+	row := make([]record.Value, len(columns))
+	for ; ; n++ {
+		if err := rows.Next(row); err == io.EOF {
+			return n, nil
+		} else if err != nil {
+			return n, err
+		}
+		if err := w.Write(row); err != nil {
+			return n, err
+		}
+	}
+}

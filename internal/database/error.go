@@ -1,0 +1,115 @@
+package database
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Error is what the server, or SQLite, says of a statement. It prints as the
+// mysql client prints it.
+type Error struct {
+	Number  int    // MySQL's error number, or SQLite's primary result code
+	State   string // SQLSTATE, or the name of SQLite's extended result code
+	Message string
+	cause   error // what happened to the connection
+}
+
+func (e *Error) Error() string { return e.head() + ": " + e.body() }
+
+func (e *Error) head() string { return fmt.Sprintf("ERROR %d (%s)", e.Number, e.State) }
+
+func (e *Error) body() string {
+	if e.cause != nil {
+		return fmt.Sprintf("%s (%v)", e.Message, e.cause)
+	}
+	return e.Message
+}
+
+func (e *Error) Unwrap() error { return e.cause }
+
+// Numbers that mean something here. Those of SQLite are below 1000.
+const (
+	sqliteBusy   = 5
+	sqliteLocked = 6
+
+	erTooManyConnections = 1040
+	erDatabaseDenied     = 1044
+	erAccessDenied       = 1045
+	erUnknownCommand     = 1047 // a Galera node that is not ready
+	erUnknownDatabase    = 1049
+	erServerShutdown     = 1053
+	erHostNotPrivileged  = 1130
+	erPacketTooLarge     = 1153
+	erLockWaitTimeout    = 1205
+	erDeadlock           = 1213
+	erQueryInterrupted   = 1317
+	erXADeadlock         = 1614
+	erAccessDeniedNoPass = 1698
+	erConnectionKilled   = 1927 // MariaDB
+	erSessionKilled      = 3169 // MySQL
+	erClientTimeout      = 4031 // MySQL
+
+	crUnknown     = 2000 // a refusal of the client side
+	crServerGone  = 2006
+	crServerLost  = 2013
+	stateGeneral  = "HY000"
+	textGone      = "Server has gone away"
+	textLost      = "Lost connection to server during query"
+	packetIsLarge = 1 << 20 // max_allowed_packet of old servers, the smallest in use
+)
+
+// Retryable reports whether the same transaction may succeed if it is run
+// again from its start: it met a deadlock or a lock.
+func (e *Error) Retryable() bool {
+	switch e.Number {
+	case erLockWaitTimeout, erDeadlock, erXADeadlock, erUnknownCommand, sqliteBusy, sqliteLocked:
+		return true
+	}
+	return false
+}
+
+// ConnectionLost reports whether the session is gone. Whether the server ran
+// the statement is unknown.
+func (e *Error) ConnectionLost() bool {
+	switch e.Number {
+	case crServerGone, crServerLost, erServerShutdown, erConnectionKilled, erSessionKilled, erClientTimeout:
+		return true
+	}
+	return false
+}
+
+// Hint is what to do about the error; empty if the message says it all.
+func (e *Error) Hint() string {
+	switch e.Number {
+	case sqliteBusy:
+		return "another program is using the file; after PRAGMA journal_mode=WAL one can write while others read"
+	case erAccessDenied, erAccessDeniedNoPass:
+		return "user and password are in $PIPEWORKS_DB: mysql://user:password@host/db"
+	case erUnknownDatabase:
+		return "a URL without a database name connects, too: then CREATE DATABASE"
+	case erPacketTooLarge:
+		return "the server's max_allowed_packet is smaller than the statement"
+	}
+	return ""
+}
+
+// StatementError says which statement of a stream failed.
+type StatementError struct {
+	Source string // the input's name: a file, or stdin
+	Line   int    // where it begins, from 1
+	Err    error
+}
+
+func (e *StatementError) Error() string {
+	where := fmt.Sprintf(" at line %d", e.Line)
+	if e.Source != "" && e.Source != "stdin" {
+		where += fmt.Sprintf(" in file: '%s'", e.Source)
+	}
+	var db *Error
+	if errors.As(e.Err, &db) {
+		return db.head() + where + ": " + db.body()
+	}
+	return "ERROR" + where + ": " + e.Err.Error()
+}
+
+func (e *StatementError) Unwrap() error { return e.Err }

@@ -1,0 +1,281 @@
+package database
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"pipeworks/internal/dburl"
+)
+
+// mysqlConn is one driver connection, without the pool of database/sql.
+type mysqlConn struct {
+	cfg    *mysql.Config
+	conn   driver.Conn
+	socket *socket
+	id     string // the server's number for the session
+	wait   func() error
+	run    *run // the statement in hand
+}
+
+func openMySQL(ctx context.Context, u dburl.URL, o Options) (Conn, error) {
+	cfg, err := mysqlConfig(u)
+	if err != nil {
+		return nil, &connectError{u, err}
+	}
+	timeout := u.Timeout
+	if timeout == 0 {
+		timeout = dburl.DefaultTimeout
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer in %v", timeout))
+	defer cancel()
+	conn, s, err := dial(ctx, cfg)
+	if err != nil {
+		return nil, &connectError{u, err}
+	}
+	c := &mysqlConn{cfg: cfg, conn: conn, socket: s, wait: o.OnWait}
+	if err := c.identify(ctx); err != nil {
+		conn.Close()
+		return nil, &connectError{u, err}
+	}
+	if o.OnWait != nil {
+		s.onWait = c.onWait
+	}
+	return c, nil
+}
+
+// identify asks for the number that KILL takes. A proxy between may greet with
+// a number of its own, so the one in the greeting will not do.
+func (c *mysqlConn) identify(ctx context.Context) error {
+	rows, err := c.conn.(driver.QueryerContext).QueryContext(ctx, "SELECT CONNECTION_ID()", nil)
+	if err != nil {
+		return c.describe(err)
+	}
+	row := make([]driver.Value, 1)
+	if err := rows.Next(row); err != nil {
+		return c.describe(err)
+	}
+	c.id = fmt.Sprint(row[0])
+	return rows.Close()
+}
+
+func (c *mysqlConn) Close() error {
+	if err := c.conn.Close(); err != nil && c.valid() {
+		return fmt.Errorf("close the connection: %w", c.describe(err))
+	}
+	return nil
+}
+
+func (c *mysqlConn) Query(ctx context.Context, sql []byte) (Rows, error) {
+	if c.run != nil {
+		return nil, errRowsOpen
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	c.run = c.start(ctx)
+	// The driver gets no context: at its end it would close the connection and
+	// leave the statement running.
+	rows, err := c.conn.(driver.QueryerContext).QueryContext(context.Background(), string(sql), nil)
+	if err != nil {
+		err = c.fail(err)
+		c.finish()
+		return nil, err
+	}
+	r := &mysqlRows{conn: c, rows: rows}
+	r.begin()
+	return r, nil
+}
+
+// fail is the error of the statement in hand: why it was stopped, if it was.
+func (c *mysqlConn) fail(err error) error {
+	if cause := context.Cause(c.run.ctx); cause != nil {
+		return cause
+	}
+	return c.describe(err)
+}
+
+// describe turns a driver's error into an *Error.
+func (c *mysqlConn) describe(err error) error {
+	var serverErr *mysql.MySQLError
+	switch {
+	case errors.As(err, &serverErr):
+		return newMySQLError(serverErr)
+	case c.valid():
+		return &Error{Number: crUnknown, State: stateGeneral, Message: err.Error()}
+	case errors.Is(err, driver.ErrBadConn): // nothing was sent
+		return &Error{Number: crServerGone, State: stateGeneral, Message: textGone, cause: c.socket.err}
+	}
+	return &Error{Number: crServerLost, State: stateGeneral, Message: textLost, cause: c.socket.err}
+}
+
+// valid reports whether the driver still has the connection.
+func (c *mysqlConn) valid() bool { return c.conn.(driver.Validator).IsValid() }
+
+func newMySQLError(e *mysql.MySQLError) *Error {
+	state := stateGeneral // the server sends none before the session has begun
+	if e.SQLState[0] != 0 {
+		state = string(e.SQLState[:])
+	}
+	return &Error{Number: int(e.Number), State: state, Message: e.Message}
+}
+
+// run is the time from a Query to the Close of its Rows.
+type run struct {
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	unwatch  func() bool
+	finished chan struct{}
+	killer   sync.WaitGroup
+}
+
+// errAbandoned stops a statement whose rows nobody wants any more.
+var errAbandoned = errors.New("abandoned")
+
+// start begins a run. At the end of its context the statement is killed on the
+// server, which then tells the driver so.
+func (c *mysqlConn) start(ctx context.Context) *run {
+	r := &run{finished: make(chan struct{})}
+	r.ctx, r.cancel = context.WithCancelCause(ctx)
+	r.killer.Add(1)
+	r.unwatch = context.AfterFunc(r.ctx, func() {
+		defer r.killer.Done()
+		c.kill(r)
+	})
+	return r
+}
+
+// finish ends the run.
+func (c *mysqlConn) finish() {
+	r := c.run
+	c.run = nil
+	close(r.finished)
+	if r.unwatch() {
+		r.cancel(nil)
+		return
+	}
+	r.killer.Wait()
+	r.cancel(nil)
+	// The kill may have come when the statement was over. Then it hits the
+	// next one: let that be one that does nothing.
+	if c.valid() {
+		c.conn.(driver.ExecerContext).ExecContext(context.Background(), "DO 0", nil)
+	}
+}
+
+// onWait is called by the socket.
+func (c *mysqlConn) onWait() {
+	if c.run == nil {
+		return
+	}
+	if err := c.wait(); err != nil {
+		c.run.cancel(err)
+	}
+}
+
+// How long a server may take to stop a statement, and how often it is told: the
+// first time may be before the statement has come in.
+const (
+	killTimeout  = 10 * time.Second
+	killInterval = 100 * time.Millisecond
+)
+
+// kill stops the statement on the server, over a connection of its own, until
+// the run is finished. If the server does not listen, the connection is closed.
+func (c *mysqlConn) kill(r *run) {
+	ctx, cancel := context.WithTimeout(context.Background(), killTimeout)
+	defer cancel()
+	conn, _, err := dial(ctx, c.cfg)
+	if err == nil {
+		defer conn.Close()
+	}
+	for err == nil {
+		_, err = conn.(driver.ExecerContext).ExecContext(ctx, "KILL QUERY "+c.id, nil)
+		select {
+		case <-r.finished:
+			return
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-time.After(killInterval):
+		}
+	}
+	select {
+	case <-r.finished:
+	default:
+		c.socket.Close()
+	}
+}
+
+// mysqlRows are the rows of the text protocol, where every value comes as the
+// server prints it. The driver parses some of them; they are printed back.
+type mysqlRows struct {
+	conn    *mysqlConn
+	rows    driver.Rows
+	columns []Column
+	types   []mysqlType
+	values  []driver.Value
+	buf     []byte // the text of the row's parsed values
+	ended   bool   // the result set has no more rows
+	over    bool   // the server has nothing more to say
+	closed  bool
+}
+
+// begin looks at the columns of the next result set.
+func (r *mysqlRows) begin() {
+	names := r.rows.Columns()
+	r.columns = make([]Column, len(names))
+	r.types = make([]mysqlType, len(names))
+	r.values = make([]driver.Value, len(names))
+	for i, name := range names {
+		r.types[i] = newMySQLType(r.rows, i)
+		r.columns[i] = Column{Name: name, Type: r.types[i].name}
+	}
+	r.ended = len(names) == 0
+	r.over = r.ended && !r.more()
+}
+
+func (r *mysqlRows) more() bool { return r.rows.(driver.RowsNextResultSet).HasNextResultSet() }
+
+func (r *mysqlRows) Columns() []Column { return r.columns }
+
+func (r *mysqlRows) NextResult() (bool, error) {
+	if r.over {
+		return false, nil
+	}
+	err := r.rows.(driver.RowsNextResultSet).NextResultSet()
+	if err == io.EOF {
+		r.ended, r.over = true, true
+		return false, nil
+	}
+	if err != nil {
+		r.ended, r.over = true, true
+		return false, r.conn.fail(err)
+	}
+	r.begin()
+	return true, nil
+}
+
+func (r *mysqlRows) Close() error {
+	if r.closed {
+		return nil
+	}
+	r.closed = true
+	if !r.over {
+		r.conn.run.cancel(errAbandoned)
+	}
+	err := r.rows.Close() // reads what is still to come
+	if err != nil {
+		err = r.conn.fail(err)
+	}
+	r.conn.finish()
+	if !r.over {
+		return nil // the error is that it was stopped
+	}
+	return err
+}

@@ -1,0 +1,229 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"pipeworks/internal/dburl"
+	"pipeworks/internal/record"
+)
+
+// busyTimeout is how long a statement waits for another process's lock. The
+// tools of one pipe read and write the same file at the same time.
+const busyTimeout = 10 * time.Second
+
+// sqliteConn is one handle of the library, set up as the sqlite3 shell is.
+type sqliteConn struct {
+	db   *sqlite3.Conn
+	rows *sqliteRows // not closed yet
+}
+
+func openSQLite(ctx context.Context, u dburl.URL) (Conn, error) {
+	if u.Default {
+		if err := os.MkdirAll(filepath.Dir(u.File), 0o700); err != nil {
+			return nil, fmt.Errorf("open the default database: %w", err)
+		}
+	}
+	db, err := sqlite3.OpenContext(ctx, u.File)
+	if err != nil {
+		return nil, fmt.Errorf("open %v: %w", u, newSQLiteError(err))
+	}
+	c := &sqliteConn{db: db}
+	if err := c.setUp(ctx, u); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %v: %w", u, err), db.Close())
+	}
+	return c, nil
+}
+
+// setUp undoes what the library does unlike the shell, which does not enforce
+// foreign keys. The default database is ours, and is in WAL mode: there a
+// writer does not wait until a reader, who may be the slow head of the same
+// pipe, is done. The mode of other files is their owner's business.
+func (c *sqliteConn) setUp(ctx context.Context, u dburl.URL) error {
+	if err := c.db.BusyTimeout(busyTimeout); err != nil {
+		return newSQLiteError(err)
+	}
+	if err := c.db.Exec("PRAGMA foreign_keys=OFF"); err != nil {
+		return newSQLiteError(err)
+	}
+	if !u.Default {
+		return nil
+	}
+	c.db.SetInterrupt(ctx)
+	defer c.db.SetInterrupt(context.Background())
+	for start := time.Now(); ; {
+		err := c.db.Exec("PRAGMA journal_mode=WAL")
+		if err == nil {
+			return nil
+		}
+		// A change of mode does not wait for locks by itself, and several
+		// tools may be creating the file.
+		if !errors.Is(err, sqlite3.BUSY) || time.Since(start) > busyTimeout {
+			return newSQLiteError(err)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+func (c *sqliteConn) Close() error {
+	if c.rows != nil {
+		c.rows.Close()
+	}
+	if err := c.db.Close(); err != nil {
+		return fmt.Errorf("close the database: %w", newSQLiteError(err))
+	}
+	return nil
+}
+
+var errTwoStatements = &Error{Number: int(sqlite3.ERROR), State: "SQLITE_ERROR", Message: "more than one statement"}
+
+func (c *sqliteConn) Query(ctx context.Context, sql []byte) (Rows, error) {
+	if c.rows != nil {
+		return nil, errRowsOpen
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	c.db.SetInterrupt(ctx)
+	stmt, tail, err := c.db.Prepare(skipBlank(string(sql)))
+	if err != nil {
+		return nil, c.fail(ctx, err)
+	}
+	r := &sqliteRows{conn: c, ctx: ctx, stmt: stmt, ended: true}
+	if stmt == nil { // blank
+		return r, nil
+	}
+	if skipBlank(tail) != "" {
+		stmt.Close()
+		return nil, errTwoStatements
+	}
+	// The first step does the work of a statement without rows.
+	r.waiting = stmt.Step()
+	if err := stmt.Err(); err != nil {
+		err = c.fail(ctx, err)
+		stmt.Close()
+		return nil, err
+	}
+	r.columns = make([]Column, stmt.ColumnCount())
+	for i := range r.columns {
+		r.columns[i] = Column{Name: stmt.ColumnName(i), Type: strings.ToUpper(stmt.ColumnDeclType(i))}
+	}
+	r.ended = !r.waiting
+	c.rows = r
+	return r, nil
+}
+
+// fail is the statement's error: why it was stopped, if it was.
+func (c *sqliteConn) fail(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return newSQLiteError(err)
+}
+
+// skipBlank skips white space, comments and semicolons. The library does not
+// say where it stopped when there was nothing before the first semicolon.
+func skipBlank(s string) string {
+	for {
+		s = strings.TrimLeft(s, " \t\n\v\f\r;")
+		switch {
+		case strings.HasPrefix(s, "--"):
+			_, s, _ = strings.Cut(s, "\n")
+		case strings.HasPrefix(s, "/*"):
+			_, s, _ = strings.Cut(s[2:], "*/")
+		default:
+			return s
+		}
+	}
+}
+
+// sqliteRows are the rows of one statement, which has one result set.
+type sqliteRows struct {
+	conn    *sqliteConn
+	ctx     context.Context
+	stmt    *sqlite3.Stmt
+	columns []Column
+	waiting bool // a row is there that Next has not given yet
+	ended   bool
+}
+
+func (r *sqliteRows) Columns() []Column { return r.columns }
+
+func (r *sqliteRows) Next(dst []record.Value) error {
+	if r.ended {
+		return io.EOF
+	}
+	if !r.waiting && !r.stmt.Step() {
+		return r.end(r.stmt.Err())
+	}
+	r.waiting = false
+	for i := range dst {
+		dst[i] = r.value(i)
+	}
+	if err := r.stmt.Err(); err != nil { // out of memory for a value
+		return r.end(err)
+	}
+	return nil
+}
+
+// end is called behind the last row.
+func (r *sqliteRows) end(err error) error {
+	r.ended = true
+	if err != nil {
+		return r.conn.fail(r.ctx, err)
+	}
+	return io.EOF
+}
+
+// value goes by the value's storage class: a column may hold any of them. The
+// text of numbers is SQLite's own.
+func (r *sqliteRows) value(i int) record.Value {
+	switch r.stmt.ColumnType(i) {
+	case sqlite3.INTEGER:
+		return record.Value{Kind: record.Number, Bytes: r.stmt.ColumnRawText(i)}
+	case sqlite3.FLOAT:
+		if math.IsInf(r.stmt.ColumnFloat(i), 0) { // no number anywhere else
+			return record.Value{Kind: record.Text, Bytes: r.stmt.ColumnRawText(i)}
+		}
+		return record.Value{Kind: record.Number, Bytes: r.stmt.ColumnRawText(i)}
+	case sqlite3.TEXT:
+		return record.Value{Kind: record.Text, Bytes: r.stmt.ColumnRawText(i)}
+	case sqlite3.BLOB:
+		return record.Value{Kind: record.Binary, Bytes: r.stmt.ColumnRawBlob(i)}
+	}
+	return record.Value{}
+}
+
+// NextResult ends the statement's result set if that was not read to its end.
+func (r *sqliteRows) NextResult() (bool, error) {
+	for !r.ended {
+		if !r.stmt.Step() {
+			if err := r.end(r.stmt.Err()); err != io.EOF {
+				return false, err
+			}
+		}
+	}
+	return false, nil
+}
+
+func (r *sqliteRows) Close() error {
+	if r.conn.rows == r {
+		r.conn.rows = nil
+	}
+	// What finalize reports is the error that Step has reported.
+	r.stmt.Close()
+	return nil
+}
