@@ -107,7 +107,7 @@ func TestCSVWriter(t *testing.T) {
 
 // A record with a quoted field and very many others is split in one pass.
 func TestCSVReaderManyFields(t *testing.T) {
-	const columns = 200_000
+	const columns = 50_000
 	row := strings.Repeat("x,", columns-1)
 	input := row + "x\n" + row + "\"y\"\n"
 	r, err := NewReader(strings.NewReader(input), ReaderOptions{Format: CSV})

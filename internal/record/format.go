@@ -21,7 +21,7 @@ const (
 	Table               // aligned columns, for people
 )
 
-var formatNames = map[Format]string{JSONL: "jsonl", CSV: "csv", TSV: "tsv", Lines: "lines", Table: "table"}
+var formatNames = map[Format]string{Auto: "auto", JSONL: "jsonl", CSV: "csv", TSV: "tsv", Lines: "lines", Table: "table"}
 
 func (f Format) String() string { return formatNames[f] }
 
@@ -182,7 +182,7 @@ func NewWriter(out io.Writer, f Format, o WriterOptions) (Writer, error) {
 	case Table:
 		return &tableWriter{block: b, o: o, null: printable(orDefault(o.NullAs, "NULL"))}, nil
 	}
-	return nil, fmt.Errorf("cannot write format %q", f)
+	return nil, fmt.Errorf("cannot write format %s", f)
 }
 
 // block collects output into blocks of 64 KiB.

@@ -103,7 +103,7 @@ func (w *window) nextLine() ([]byte, error) {
 // skipLong takes the rest of a line that is too long, and says so.
 func (w *window) skipLong(source string) error {
 	head, _, _ := bytes.Cut(w.buf[w.pos:], []byte{'\n'})
-	head = bytes.Clone(head[:min(len(head), 1024)])
+	head = bytes.Clone(head[:min(len(head), w.max, 1024)]) // so much is there, however it was read
 	for {
 		i := bytes.IndexByte(w.buf[w.pos:], '\n')
 		if i >= 0 {

@@ -1,0 +1,324 @@
+package record
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func seed(f *testing.F, tests ...[]readerTest) {
+	for _, list := range tests {
+		for _, tt := range list {
+			f.Add([]byte(tt.input))
+		}
+	}
+}
+
+// A line is a record if encoding/json takes it for an object, with the same
+// fields in the same order and the same values, but for what our readers
+// refuse and encoding/json replaces by U+FFFD: invalid UTF-8 and unpaired
+// surrogates.
+func FuzzJSONLReader(f *testing.F) {
+	seed(f, jsonlReaderTests)
+	f.Fuzz(func(t *testing.T, input []byte) {
+		r, err := NewReader(bytes.NewReader(input), ReaderOptions{Format: JSONL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var rec Record
+		for line := range bytes.Lines(bytes.TrimPrefix(input, []byte("\ufeff"))) {
+			if len(bytes.Trim(line, " \t\r\n")) == 0 {
+				continue
+			}
+			err := r.Read(&rec)
+			want, ok := decodeObject(line)
+			var syntax *SyntaxError
+			switch {
+			case err == nil && ok:
+				if diff := cmp.Diff(want, showFields(&rec)); diff != "" {
+					t.Errorf("%q: -want +got:\n%s", line, diff)
+				}
+			case err == nil:
+				t.Errorf("%q is no object, but was read as %s", line, show(&rec))
+			case !errors.As(err, &syntax):
+				t.Fatalf("%q: %v", line, err)
+			case ok && errors.Is(err, errUTF8) && !utf8.Valid(line):
+			case ok && errors.Is(err, errSurrogate) && bytes.Contains(line, []byte(`\u`)):
+			case ok:
+				t.Errorf("%q: %v", line, err)
+			case syntax.Column < 1 || syntax.Column > len(line)+1:
+				t.Errorf("%q: column %d", line, syntax.Column)
+			}
+		}
+		if err := r.Read(&rec); err != io.EOF {
+			t.Errorf("at the end: %v", err)
+		}
+	})
+}
+
+// decodeObject is an object's fields as encoding/json reads them, shown as
+// showFields does; ok is false if the line is no object.
+func decodeObject(line []byte) (fields []string, ok bool) {
+	if !json.Valid(line) || bytes.TrimLeft(line, " \t\r\n")[0] != '{' {
+		return nil, false
+	}
+	d := json.NewDecoder(bytes.NewReader(line))
+	if _, err := d.Token(); err != nil {
+		return nil, false
+	}
+	fields = []string{}
+	positions := map[string]int{}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return nil, false
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return nil, false
+		}
+		shown := string(value)
+		var text string
+		if shown == "null" {
+			shown = "NULL"
+		} else if json.Unmarshal(value, &text) == nil {
+			shown = fmt.Sprintf("%q", text)
+		}
+		at, repeated := positions[name.(string)]
+		if !repeated {
+			at = len(fields)
+			positions[name.(string)] = at
+			fields = append(fields, "")
+		}
+		fields[at] = fmt.Sprintf("%q=%s", name, shown)
+	}
+	return fields, true
+}
+
+func showFields(rec *Record) []string {
+	fields := []string{}
+	for i, name := range rec.Fields {
+		fields = append(fields, fmt.Sprintf("%q=%s", name, showValue(rec.Values[i])))
+	}
+	return fields
+}
+
+// What encoding/csv takes is read the same. Left out is what it changes: a
+// carriage return before a newline, and the blank lines of a single column,
+// which are NULL to us and nothing to it.
+func FuzzCSVReader(f *testing.F) {
+	seed(f, csvReaderTests)
+	f.Fuzz(func(t *testing.T, input []byte) {
+		input = bytes.ReplaceAll(input, []byte{'\r'}, nil)
+		want, err := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(input, []byte("\ufeff")))).ReadAll()
+		if err != nil || len(want) == 0 {
+			return // stricter about quotes, or nothing to compare
+		}
+		r, err := NewReader(bytes.NewReader(input), ReaderOptions{Format: CSV})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got [][]string
+		var rec Record
+		for {
+			err := r.Read(&rec)
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(rec.Raw) == 0 {
+				continue
+			}
+			row := []string{}
+			for _, v := range rec.Values {
+				row = append(row, string(v.Bytes))
+			}
+			got = append(got, row)
+		}
+		if len(want) > 1 && !cmp.Equal(want[0], rec.Fields) {
+			t.Errorf("fields %q, want %q", rec.Fields, want[0])
+		}
+		if len(got) != len(want)-1 || len(got) > 0 && !cmp.Equal(want[1:], got) {
+			t.Errorf("got %q, want %q", got, want[1:])
+		}
+	})
+}
+
+// Whatever pieces the input comes in, the records and errors are the same, in
+// every format and also where records are longer than allowed.
+func FuzzPieces(f *testing.F) {
+	seed(f, jsonlReaderTests, csvReaderTests, tsvReaderTests)
+	f.Fuzz(func(t *testing.T, input []byte) {
+		for _, format := range []Format{Auto, JSONL, CSV, TSV, Lines} {
+			for _, limit := range []int{0, 8} {
+				o := ReaderOptions{Format: format, MaxRecord: limit, LineField: "x"}
+				whole := readAll(bytes.NewReader(input), o)
+				bytewise := readAll(iotest.OneByteReader(bytes.NewReader(input)), o)
+				if diff := cmp.Diff(whole, bytewise); diff != "" {
+					t.Errorf("%s, at most %d: -whole +bytewise:\n%s", format, limit, diff)
+				}
+			}
+		}
+	})
+}
+
+// What a writer wrote is read back: NULL as NULL, the empty text as the empty
+// text, any bytes as themselves (as UTF-8 in JSON).
+func FuzzRoundTrip(f *testing.F) {
+	f.Add([]byte("a"), []byte("b"), []byte(""), byte(0), "NULL")
+	f.Add([]byte("a"), []byte(""), []byte("x"), byte(2), "")
+	f.Add([]byte("é"), []byte("NULL"), []byte("\\N"), byte(1), "NULL")
+	f.Add([]byte(","), []byte("\t\\\x00"), []byte("\r\n\""), byte(0), "\\N")
+	f.Add([]byte("\xff"), []byte("\ufeff"), []byte("\r"), byte(4), "-")
+	f.Add([]byte("{"), []byte("[1]"), []byte("6\" pipe"), byte(7), "0")
+	f.Fuzz(func(t *testing.T, name, x, y []byte, nulls byte, nullAs string) {
+		fields := []string{"é" + string(name), "b"}
+		rows := [][]Value{
+			{{Text, x}, {Text, y}},
+			{{Text, y}, {}},
+			{{}, {Text, x}},
+			{{Text, nil}, {Text, nil}},
+			{{}, {}},
+		}
+		for i, row := range rows[:2] {
+			if nulls>>i&1 == 1 {
+				row[i] = Value{}
+			}
+		}
+		roundTrip(t, JSONL, nil, fields, rows)
+		roundTrip(t, CSV, nil, fields, rows)
+		roundTrip(t, TSV, nil, fields, rows)
+		if !strings.ContainsAny(nullAs, nullSpecial[CSV]) {
+			roundTrip(t, CSV, &nullAs, fields, rows)
+		}
+		// A single column, where a line may have nothing on it.
+		column := [][]Value{{{Text, x}}, {{}}, {{Text, nil}}, {{Text, y}}}
+		roundTrip(t, JSONL, nil, fields[:1], column)
+		roundTrip(t, CSV, nil, fields[:1], column)
+		if !bytes.HasSuffix(name, []byte{'\r'}) { // in tsv a CR there says that lines end in CRLF
+			roundTrip(t, TSV, nil, fields[:1], column)
+		}
+	})
+}
+
+func roundTrip(t *testing.T, f Format, nullAs *string, fields []string, rows [][]Value) {
+	t.Helper()
+	text := func(s []byte) string {
+		if f == JSONL {
+			s = []byte(string([]rune(string(s)))) // each invalid byte to U+FFFD
+		}
+		return showValue(Value{Text, s})
+	}
+	var want []string
+	for _, row := range rows {
+		shown := ""
+		for i, v := range row {
+			shown += " " + text([]byte(fields[i])) + "="
+			if v.Kind == Null {
+				shown += "NULL"
+			} else {
+				shown += text(v.Bytes)
+			}
+		}
+		want = append(want, shown)
+	}
+	written := write(t, f, WriterOptions{NullAs: nullAs}, fields, rows...)
+	r, err := NewReader(strings.NewReader(written), ReaderOptions{Format: f, NullAs: nullAs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	var rec Record
+	for err = r.Read(&rec); err == nil; err = r.Read(&rec) {
+		shown := ""
+		for i, v := range rec.Values {
+			shown += " " + text([]byte(rec.Fields[i])) + "=" + showValue(v)
+		}
+		got = append(got, shown)
+	}
+	if diff := cmp.Diff(want, got); err != io.EOF || diff != "" {
+		t.Errorf("%s, %q: %v, -want +got:\n%s", f, written, err, diff)
+	}
+}
+
+// A JSON string is one line of UTF-8 that means its text, with U+FFFD for
+// every byte that is none.
+func FuzzAppendJSONString(f *testing.F) {
+	for _, s := range []string{"", "plain", `"\/`, "\n\r\t\x00\x1f\x7f", "é😀\u2028", "\xff", "\xed\xa0\x80", "é\xc3"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, s []byte) {
+		quoted := AppendJSONString(nil, s)
+		if !utf8.Valid(quoted) || bytes.ContainsAny(quoted, "\n\r\x00") {
+			t.Errorf("%q is written %q", s, quoted)
+		}
+		var got string
+		if err := json.Unmarshal(quoted, &got); err != nil {
+			t.Fatalf("%q is written %s: %v", s, quoted, err)
+		}
+		if want := string([]rune(string(s))); got != want {
+			t.Errorf("%q reads back as %q", s, got)
+		}
+		if v, err := ParseJSON(quoted); err != nil || string(v.Bytes) != got {
+			t.Errorf("%s: %q, %v", quoted, v.Bytes, err)
+		}
+	})
+}
+
+// A JSON text is a value if encoding/json takes it; what AppendJSON writes of
+// it means the same on one line, and an array has the same elements.
+func FuzzParseJSON(f *testing.F) {
+	for _, s := range []string{"", " 1.50 ", `"a\tb"`, "null", "true", "[1, \"a\\n\" ,null,[2,3],{\"x\":[]}]", "[ ]", "{\n}", "[1,]", `{"a":"\ud83d"}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		v, err := ParseJSON(text)
+		if err != nil {
+			if json.Valid(text) && !errors.Is(err, errUTF8) && !errors.Is(err, errSurrogate) {
+				t.Errorf("%q: %v", text, err)
+			}
+			return
+		}
+		written := AppendJSON(nil, v)
+		if !json.Valid(text) || bytes.ContainsAny(written, "\r\n") || !jsonEqual(text, written) {
+			t.Errorf("%q is written %q", text, written)
+		}
+		elements, ok := Elements(v)
+		var want []json.RawMessage
+		if err := json.Unmarshal(text, &want); ok != (err == nil && v.Kind == JSON) || ok && len(elements) != len(want) {
+			t.Fatalf("%q: %d elements, %t; want %d, %v", text, len(elements), ok, len(want), err)
+		}
+		for i, e := range elements {
+			if got := AppendJSON(nil, e); !jsonEqual(want[i], got) {
+				t.Errorf("%q: element %d is %q, want %q", text, i, got, want[i])
+			}
+		}
+	})
+}
+
+// jsonEqual compares what two JSON texts mean, numbers by their digits.
+func jsonEqual(a, b []byte) bool {
+	decode := func(text []byte) (v any, err error) {
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.UseNumber()
+		err = d.Decode(&v)
+		return v, err
+	}
+	va, err := decode(a)
+	if err != nil {
+		return false
+	}
+	vb, err := decode(b)
+	return err == nil && cmp.Equal(va, vb)
+}
