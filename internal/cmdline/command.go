@@ -110,10 +110,8 @@ func (inv *Invocation) Output(in stream.Inputs) (*stream.Output, error) {
 	if path := inv.String("output"); path != "" && path != "-" {
 		inv.output = stream.CreateOutput(path)
 	}
-	for _, name := range in.Names {
-		if inv.output.SameFile(name) {
-			return nil, Usagef("the output %s is also an input", inv.output.Name())
-		}
+	if name := in.OverwrittenBy(inv.output); name != "" {
+		return nil, Usagef("the output %s is also the input %s", inv.output.Name(), name)
 	}
 	return inv.output, nil
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"sync"
 
@@ -47,14 +48,21 @@ type block struct {
 }
 
 // NewInput reads from r, which messages call name, until the end, an error,
-// Close or the end of ctx. If r is an io.Closer it is closed when reading ends.
+// Close or the end of ctx. It does not close r.
 func NewInput(ctx context.Context, name string, r io.Reader) *Input {
-	return newInput(ctx, name, func() (io.Reader, error) { return r, nil })
+	in := newInput(ctx, name)
+	go in.pump(r)
+	return in
 }
 
-// newInput opens the source in the pump, since opening a FIFO waits for its
-// writer.
-func newInput(ctx context.Context, name string, open func() (io.Reader, error)) *Input {
+// openInput reads the file at path.
+func openInput(ctx context.Context, path string) *Input {
+	in := newInput(ctx, path)
+	go in.pumpFile(path)
+	return in
+}
+
+func newInput(ctx context.Context, name string) *Input {
 	in := &Input{
 		ctx:    ctx,
 		name:   name,
@@ -65,21 +73,32 @@ func newInput(ctx context.Context, name string, open func() (io.Reader, error)) 
 	for range cap(in.free) {
 		in.free <- nil
 	}
-	go in.pump(open)
 	return in
+}
+
+// pumpFile opens the file, here and not before, since opening a FIFO waits for
+// its writer.
+func (in *Input) pumpFile(path string) {
+	if isFIFO(path) && !in.send(block{idle: true}) {
+		return
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		in.send(block{err: fmt.Errorf("open %s: %w", path, bare(err))})
+		return
+	}
+	defer f.Close()
+	in.pump(f)
+}
+
+func isFIFO(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode()&fs.ModeNamedPipe != 0
 }
 
 // pump is the only reader of the source. It ends at the first error, or at the
 // first block that nobody wants any more.
-func (in *Input) pump(open func() (io.Reader, error)) {
-	r, err := open()
-	if err != nil {
-		in.send(block{err: err})
-		return
-	}
-	if c, ok := r.(io.Closer); ok {
-		defer c.Close()
-	}
+func (in *Input) pump(r io.Reader) {
 	for {
 		var buf []byte
 		select {
@@ -127,28 +146,29 @@ func (in *Input) Name() string { return in.name }
 func (in *Input) OnIdle(fn func() error) { in.onIdle = fn }
 
 // Read implements io.Reader. Once the context is done it returns its cause,
-// even while data is left.
+// even while data is left. Every error stays.
 func (in *Input) Read(p []byte) (int, error) {
-	for len(in.rest) == 0 {
+	for {
+		if in.err == nil && in.ctx.Err() != nil {
+			in.err = context.Cause(in.ctx)
+		}
 		if in.err != nil {
 			return 0, in.err
 		}
+		if len(in.rest) > 0 {
+			n := copy(p, in.rest)
+			in.rest = in.rest[n:]
+			return n, nil
+		}
 		in.next()
 	}
-	n := copy(p, in.rest)
-	in.rest = in.rest[n:]
-	return n, nil
 }
 
-// next takes the next block; every error stays.
+// next waits for the next block or the end of the context.
 func (in *Input) next() {
 	if in.buf != nil {
 		in.free <- in.buf
 		in.buf = nil
-	}
-	if in.ctx.Err() != nil {
-		in.err = context.Cause(in.ctx)
-		return
 	}
 	select {
 	case b := <-in.blocks:
@@ -157,7 +177,6 @@ func (in *Input) next() {
 		}
 		in.buf, in.rest, in.err = b.data, b.data, b.err
 	case <-in.ctx.Done():
-		in.err = context.Cause(in.ctx)
 	}
 }
 

@@ -56,7 +56,12 @@ func (s Inputs) Each(ctx context.Context, fn func(*Input) error) error {
 		s.Names = []string{"-"}
 	}
 	for _, name := range s.Names {
-		in := s.open(ctx, name)
+		var in *Input
+		if name == "-" {
+			in = NewInput(ctx, Stdin, s.Stdin)
+		} else {
+			in = openInput(ctx, name)
+		}
 		err := fn(in)
 		in.Close()
 		if err != nil {
@@ -66,17 +71,28 @@ func (s Inputs) Each(ctx context.Context, fn func(*Input) error) error {
 	return nil
 }
 
-func (s Inputs) open(ctx context.Context, name string) *Input {
-	if name == "-" {
-		return NewInput(ctx, Stdin, s.Stdin)
+// OverwrittenBy names the input that writing to o would destroy, "" if there
+// is none. Only regular files count: reading and writing one terminal or
+// device is no mistake.
+func (s Inputs) OverwrittenBy(o *Output) string {
+	out, err := o.stat()
+	if err != nil || !out.Mode().IsRegular() {
+		return ""
 	}
-	return newInput(ctx, name, func() (io.Reader, error) {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, fmt.Errorf("open %s: %w", name, bare(err))
+	for _, name := range s.Names {
+		if name == "-" {
+			continue
 		}
-		return f, nil
-	})
+		if in, err := os.Stat(name); err == nil && os.SameFile(in, out) {
+			return name
+		}
+	}
+	if f, ok := s.Stdin.(*os.File); ok && s.ReadsStdin() {
+		if in, err := f.Stat(); err == nil && os.SameFile(in, out) {
+			return Stdin
+		}
+	}
+	return ""
 }
 
 // bare takes the operation and path off a file error, for messages that name

@@ -84,20 +84,14 @@ func (o *Output) wrap(action string, err error) error {
 // something was written.
 func (o *Output) Begun() bool { return o.w != nil }
 
-// SameFile reports whether the file at path is the one that is or would be
-// written to. Only regular files count: reading and writing one terminal or
-// device is no mistake.
-func (o *Output) SameFile(path string) bool {
-	var out os.FileInfo
-	var err error
-	if f, ok := o.w.(*os.File); ok {
-		out, err = f.Stat()
-	} else if o.w == nil {
-		out, err = os.Stat(o.name)
+// stat describes the file that is or would be written to.
+func (o *Output) stat() (os.FileInfo, error) {
+	if o.w == nil {
+		return os.Stat(o.name)
 	}
-	if err != nil || out == nil || !out.Mode().IsRegular() {
-		return false
+	f, ok := o.w.(*os.File)
+	if !ok {
+		return nil, fmt.Errorf("%s is no file", o.name)
 	}
-	in, err := os.Stat(path)
-	return err == nil && os.SameFile(out, in)
+	return f.Stat()
 }
