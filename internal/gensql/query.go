@@ -27,10 +27,7 @@ func newQuery(cfg *Config, w *statements) (*query, error) {
 	if sql == "" {
 		return nil, &usageError{fmt.Errorf("the statement is empty")}
 	}
-	template, err := sqltext.ParseTemplate(sql, cfg.Dialect)
-	if err != nil {
-		return nil, &usageError{err}
-	}
+	template := sqltext.ParseTemplate(sql, cfg.Dialect)
 	q := &query{cfg: cfg, w: w, template: template, params: map[string]record.Value{}}
 	for _, p := range cfg.Params {
 		q.params[p.Name] = p.Value

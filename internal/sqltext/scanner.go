@@ -1,0 +1,241 @@
+package sqltext
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+)
+
+// DefaultMaxStatement is the longest statement taken unless told otherwise: the
+// largest packet that MySQL servers take without being configured for more.
+const DefaultMaxStatement = 64 << 20
+
+// ScanOptions say how a script is split. The zero value is for MySQL.
+type ScanOptions struct {
+	Dialect      Dialect
+	Source       string // the input's name, for messages
+	MaxStatement int    // bytes; 0 is DefaultMaxStatement
+	EOFRun       bool   // take a last statement without terminator even if no line end follows it
+
+	NoBackslashEscapes bool // MySQL: the sql_mode of this name is set
+}
+
+// Statement is one statement of a script.
+type Statement struct {
+	Text     []byte // without terminator, surrounding white space and leading comments; valid until the next Next
+	Line     int    // where Text begins, from 1
+	Vertical bool   // ended by \G
+}
+
+// ScanError is a script that cannot be split.
+type ScanError struct {
+	Source string
+	Line   int
+	Err    error
+	hint   string
+}
+
+func (e *ScanError) Error() string { return fmt.Sprintf("%s: line %d: %v", e.Source, e.Line, e.Err) }
+func (e *ScanError) Unwrap() error { return e.Err }
+
+// Hint is what to do about it.
+func (e *ScanError) Hint() string { return e.hint }
+
+// Scanner splits a script into statements as the dialect's own client does when
+// it reads a file: mysql with DELIMITER and \g, or sqlite3 with triggers. It
+// returns a statement as soon as its terminator was read and holds no more than
+// that statement. Commands of the client, such as a shell escape, are errors.
+//
+// The text of a statement is as it came: comments and line ends inside it too.
+type Scanner struct {
+	o     ScanOptions
+	src   io.Reader
+	split splitter
+
+	buf     []byte
+	pos     int  // what is before it is scanned
+	begin   int  // where the statement in hand begins; -1: none yet
+	eof     bool // buf holds the rest of the input
+	err     error
+	counted int // what is before it is counted in line
+	line    int // of counted
+	begun   bool
+}
+
+// splitter finds the ends of statements in one dialect.
+type splitter interface {
+	// next scans on from s.pos. Before the first byte of a statement it calls
+	// s.start; behind the last one it returns done.
+	next(s *Scanner) (step, error)
+	// open names what is not closed at the end of the input, "" if nothing is.
+	// inHand tells whether a statement has begun.
+	open(inHand bool) string
+}
+
+// step is how a scan ended.
+type step struct {
+	kind     stepKind
+	end      int  // done: where the text ends; s.pos is behind the terminator
+	vertical bool // done: by \G
+}
+
+type stepKind uint8
+
+const (
+	more    stepKind = iota // the buffer ends first
+	done                    // a statement is whole
+	dropped                 // what was in hand is no statement after all
+)
+
+// NewScanner splits the script that r delivers.
+func NewScanner(r io.Reader, o ScanOptions) *Scanner {
+	if o.MaxStatement <= 0 {
+		o.MaxStatement = DefaultMaxStatement
+	}
+	s := &Scanner{o: o, src: r, buf: make([]byte, 0, 64<<10), begin: -1, line: 1}
+	if o.Dialect == SQLite {
+		s.split = &sqliteSplitter{}
+	} else {
+		s.split = newMySQLSplitter(o)
+	}
+	return s
+}
+
+// Next returns the next statement, io.EOF after the last one. Every error is
+// final.
+func (s *Scanner) Next() (Statement, error) {
+	if s.err != nil {
+		return Statement{}, s.err
+	}
+	st, err := s.next()
+	s.err = err
+	return st, err
+}
+
+func (s *Scanner) next() (Statement, error) {
+	if err := s.skipBOM(); err != nil {
+		return Statement{}, err
+	}
+	s.begin = -1
+	for {
+		step, err := s.split.next(s)
+		if err != nil {
+			return Statement{}, err
+		}
+		switch {
+		case step.kind == done && s.begin >= 0:
+			if st, ok := s.statement(step); ok {
+				return st, nil
+			}
+			s.begin = -1
+		case step.kind != more:
+			s.begin = -1
+		case s.eof:
+			return s.last()
+		default:
+			if err := s.fill(); err != nil {
+				return Statement{}, err
+			}
+		}
+	}
+}
+
+// skipBOM drops the byte order mark that Windows editors put in front.
+func (s *Scanner) skipBOM() error {
+	const bom = "\ufeff"
+	for !s.begun {
+		whole, partial := hasPrefix(s.buf, bom)
+		if whole {
+			s.pos = len(bom)
+		}
+		if s.begun = !partial || s.eof; !s.begun {
+			if err := s.fill(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// start marks where a statement begins.
+func (s *Scanner) start() { s.begin = s.pos }
+
+// statement is the one in hand; ok is false if it has no text.
+func (s *Scanner) statement(step step) (Statement, bool) {
+	text := bytes.TrimRight(s.buf[s.begin:step.end], " \t\r\n\f\v")
+	return Statement{Text: text, Line: s.lineAt(s.begin), Vertical: step.vertical}, len(text) > 0
+}
+
+// last decides about what stands behind the last terminator.
+func (s *Scanner) last() (Statement, error) {
+	open := s.split.open(s.begin >= 0)
+	if s.begin < 0 && open == "" {
+		return Statement{}, io.EOF
+	}
+	if open == "" {
+		if !s.o.EOFRun && !bytes.HasSuffix(s.buf, []byte{'\n'}) {
+			open = "a statement without terminator"
+		} else if st, ok := s.statement(step{end: len(s.buf)}); ok {
+			s.err = io.EOF
+			return st, nil
+		} else {
+			return Statement{}, io.EOF
+		}
+	}
+	at := s.begin
+	if at < 0 {
+		at = s.pos
+	}
+	err := s.fail(at, "the input ends in %s: it was not run", open)
+	err.hint = "what wrote it may have died; --eof run takes a last statement as it is"
+	return Statement{}, err
+}
+
+// fail is an error at a place in the buffer.
+func (s *Scanner) fail(at int, format string, args ...any) *ScanError {
+	return &ScanError{Source: s.o.Source, Line: s.lineAt(at), Err: fmt.Errorf(format, args...)}
+}
+
+// lineAt is the line of a place in the buffer, not before one asked for earlier
+// unless nothing in between was a line end.
+func (s *Scanner) lineAt(at int) int {
+	if at > s.counted {
+		s.line += bytes.Count(s.buf[s.counted:at], []byte{'\n'})
+		s.counted = at
+	}
+	return s.line
+}
+
+// fill reads more behind what is there, dropping what was scanned and belongs
+// to no statement.
+func (s *Scanner) fill() error {
+	keep := s.pos
+	if s.begin >= 0 {
+		keep = s.begin
+	}
+	if keep > 0 {
+		s.lineAt(keep)
+		s.buf = s.buf[:copy(s.buf, s.buf[keep:])]
+		s.pos -= keep
+		s.counted -= keep
+		if s.begin >= 0 {
+			s.begin = 0
+		}
+	}
+	if len(s.buf) > s.o.MaxStatement {
+		err := s.fail(0, "a statement of more than %d bytes", s.o.MaxStatement)
+		err.hint = "--max-packet takes longer ones"
+		return err
+	}
+	if len(s.buf) == cap(s.buf) {
+		s.buf = append(make([]byte, 0, 2*cap(s.buf)), s.buf...)
+	}
+	n, err := s.src.Read(s.buf[len(s.buf):cap(s.buf)])
+	s.buf = s.buf[:len(s.buf)+n]
+	if err == io.EOF {
+		s.eof = true
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
