@@ -56,11 +56,9 @@ func (s *Sink) Add(r Record) error {
 	}
 	s.count++
 	if s.Out != nil {
-		line, err := json.Marshal(s.line(r))
-		if err != nil {
-			return fmt.Errorf("encode a reject: %w", err)
-		}
-		if _, err := s.Out.Write(append(line, '\n')); err != nil {
+		enc := json.NewEncoder(s.Out)
+		enc.SetEscapeHTML(false) // people read it
+		if err := enc.Encode(s.line(r)); err != nil {
 			return fmt.Errorf("write a reject: %w", err)
 		}
 	}
