@@ -52,17 +52,17 @@ type Column struct {
 
 // Options are the caller's wishes. The zero value has none.
 type Options struct {
-	// OnWait is called in Query, Next and NextResult before they wait for the
-	// server because nothing has arrived: pass on what is pending here. Its
-	// error stops the statement and is what the call returns. SQLite, which
-	// computes and never waits, does not call it.
+	// OnWait is called in Query, Next and NextResult before they wait: for the
+	// server, because nothing has arrived, or for another process's lock on
+	// the SQLite file. Pass on there what is pending. Its error stops the
+	// statement and is what the call returns.
 	OnWait func() error
 }
 
 // Open connects to the database of u.
 func Open(ctx context.Context, u dburl.URL, o Options) (Conn, error) {
 	if u.Dialect == sqltext.SQLite {
-		return openSQLite(ctx, u)
+		return openSQLite(ctx, u, o)
 	}
 	return openMySQL(ctx, u, o)
 }

@@ -49,13 +49,12 @@ const (
 	erSessionKilled      = 3169 // MySQL
 	erClientTimeout      = 4031 // MySQL
 
-	crUnknown     = 2000 // a refusal of the client side
-	crServerGone  = 2006
-	crServerLost  = 2013
-	stateGeneral  = "HY000"
-	textGone      = "Server has gone away"
-	textLost      = "Lost connection to server during query"
-	packetIsLarge = 1 << 20 // max_allowed_packet of old servers, the smallest in use
+	crUnknown      = 2000
+	crServerGone   = 2006
+	crServerLost   = 2013
+	crLocalRefused = 2068
+
+	stateGeneral = "HY000" // SQLSTATE of what has none of its own
 )
 
 // Retryable reports whether the same transaction may succeed if it is run
@@ -88,7 +87,7 @@ func (e *Error) Hint() string {
 	case erUnknownDatabase:
 		return "a URL without a database name connects, too: then CREATE DATABASE"
 	case erPacketTooLarge:
-		return "the server's max_allowed_packet is smaller than the statement"
+		return "the statement is longer than the server's max_allowed_packet"
 	}
 	return ""
 }

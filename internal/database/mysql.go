@@ -35,17 +35,20 @@ func openMySQL(ctx context.Context, u dburl.URL, o Options) (Conn, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer in %v", timeout))
 	defer cancel()
-	conn, s, err := dial(ctx, cfg)
+	c := &mysqlConn{cfg: cfg, wait: o.OnWait}
+	if c.conn, c.socket, err = dial(ctx, cfg); err == nil {
+		if err = c.identify(ctx); err != nil {
+			c.conn.Close()
+		}
+	}
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	if err != nil {
 		return nil, &connectError{u, err}
 	}
-	c := &mysqlConn{cfg: cfg, conn: conn, socket: s, wait: o.OnWait}
-	if err := c.identify(ctx); err != nil {
-		conn.Close()
-		return nil, &connectError{u, err}
-	}
 	if o.OnWait != nil {
-		s.onWait = c.onWait
+		c.socket.onWait = c.onWait
 	}
 	return c, nil
 }
@@ -65,10 +68,10 @@ func (c *mysqlConn) identify(ctx context.Context) error {
 	return rows.Close()
 }
 
+// Close says goodbye. All that was done stands already, so it does not matter
+// whether the server hears it.
 func (c *mysqlConn) Close() error {
-	if err := c.conn.Close(); err != nil && c.valid() {
-		return fmt.Errorf("close the connection: %w", c.describe(err))
-	}
+	c.conn.Close()
 	return nil
 }
 
@@ -84,13 +87,24 @@ func (c *mysqlConn) Query(ctx context.Context, sql []byte) (Rows, error) {
 	// leave the statement running.
 	rows, err := c.conn.(driver.QueryerContext).QueryContext(context.Background(), string(sql), nil)
 	if err != nil {
-		err = c.fail(err)
+		err = c.refusal(err)
 		c.finish()
 		return nil, err
 	}
 	r := &mysqlRows{conn: c, rows: rows}
 	r.begin()
 	return r, nil
+}
+
+// refusal is the error of a statement that has given nothing. What neither the
+// server says nor ends the connection is the driver's no to LOAD DATA LOCAL:
+// it has sent an empty file instead.
+func (c *mysqlConn) refusal(err error) error {
+	err = c.fail(err)
+	if e, ok := err.(*Error); ok && e.Number == crUnknown {
+		return &Error{Number: crLocalRefused, State: stateGeneral, Message: "LOAD DATA LOCAL is refused: the server gets no file of this machine", cause: e.cause}
+	}
+	return err
 }
 
 // fail is the error of the statement in hand: why it was stopped, if it was.
@@ -107,12 +121,19 @@ func (c *mysqlConn) describe(err error) error {
 	switch {
 	case errors.As(err, &serverErr):
 		return newMySQLError(serverErr)
+	case errors.Is(err, mysql.ErrPktTooLarge):
+		return &Error{Number: erPacketTooLarge, State: "08S01", Message: "Got a packet bigger than 'max_allowed_packet' bytes"}
 	case c.valid():
-		return &Error{Number: crUnknown, State: stateGeneral, Message: err.Error()}
-	case errors.Is(err, driver.ErrBadConn): // nothing was sent
-		return &Error{Number: crServerGone, State: stateGeneral, Message: textGone, cause: c.socket.err}
+		return &Error{Number: crUnknown, State: stateGeneral, Message: "Unknown error", cause: err}
 	}
-	return &Error{Number: crServerLost, State: stateGeneral, Message: textLost, cause: c.socket.err}
+	lost := &Error{Number: crServerLost, State: stateGeneral, Message: "Lost connection to server during query"}
+	if errors.Is(err, driver.ErrBadConn) { // nothing was sent
+		lost.Number, lost.Message = crServerGone, "Server has gone away"
+	}
+	if c.socket.err != io.EOF { // which says no more
+		lost.cause = c.socket.err
+	}
+	return lost
 }
 
 // valid reports whether the driver still has the connection.
@@ -169,9 +190,10 @@ func (c *mysqlConn) finish() {
 	}
 }
 
-// onWait is called by the socket.
+// onWait is called by the socket. A statement that is being stopped has its
+// error already.
 func (c *mysqlConn) onWait() {
-	if c.run == nil {
+	if c.run == nil || c.run.ctx.Err() != nil {
 		return
 	}
 	if err := c.wait(); err != nil {
@@ -182,7 +204,7 @@ func (c *mysqlConn) onWait() {
 // How long a server may take to stop a statement, and how often it is told: the
 // first time may be before the statement has come in.
 const (
-	killTimeout  = 10 * time.Second
+	killTimeout  = 5 * time.Second
 	killInterval = 100 * time.Millisecond
 )
 
@@ -191,24 +213,31 @@ const (
 func (c *mysqlConn) kill(r *run) {
 	ctx, cancel := context.WithTimeout(context.Background(), killTimeout)
 	defer cancel()
-	conn, _, err := dial(ctx, c.cfg)
+	cfg := c.cfg.Clone()
+	cfg.MaxAllowedPacket = 1 << 20 // no need to ask
+	conn, _, err := dial(ctx, cfg)
 	if err == nil {
 		defer conn.Close()
 	}
-	for err == nil {
-		_, err = conn.(driver.ExecerContext).ExecContext(ctx, "KILL QUERY "+c.id, nil)
+	for {
 		select {
 		case <-r.finished:
 			return
+		default:
+		}
+		if err == nil {
+			_, err = conn.(driver.ExecerContext).ExecContext(ctx, "KILL QUERY "+c.id, nil)
+		}
+		if err != nil {
+			c.socket.Close()
+			return
+		}
+		select {
+		case <-r.finished:
 		case <-ctx.Done():
 			err = ctx.Err()
 		case <-time.After(killInterval):
 		}
-	}
-	select {
-	case <-r.finished:
-	default:
-		c.socket.Close()
 	}
 }
 

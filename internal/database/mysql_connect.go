@@ -31,11 +31,8 @@ func mysqlConfig(u dburl.URL) (*mysql.Config, error) {
 	cfg.DBName = u.Database
 	cfg.ReadTimeout = u.ReadTimeout
 	cfg.WriteTimeout = u.WriteTimeout
-	cfg.MaxAllowedPacket = u.MaxPacket
-	if cfg.MaxAllowedPacket == 0 {
-		cfg.MaxAllowedPacket = dburl.DefaultMaxPacket
-	}
-	cfg.Logger = &mysql.NopLogger{} // it would write to stderr
+	cfg.MaxAllowedPacket = u.MaxPacket // 0: the driver asks the server
+	cfg.Logger = &mysql.NopLogger{}    // it would write to stderr
 
 	options := []mysql.Option{mysql.EnableCompression(u.Compress)}
 	switch {
@@ -117,9 +114,6 @@ func dial(ctx context.Context, cfg *mysql.Config) (conn driver.Conn, s *socket, 
 	if err == nil {
 		return conn, s, nil
 	}
-	if ctx.Err() != nil {
-		return nil, nil, context.Cause(ctx)
-	}
 	var serverErr *mysql.MySQLError
 	if errors.As(err, &serverErr) {
 		return nil, nil, newMySQLError(serverErr)
@@ -145,6 +139,7 @@ func (e *connectError) Hint() string {
 		server  *Error
 		dns     *net.DNSError
 		unknown x509.UnknownAuthorityError
+		name    x509.HostnameError
 	)
 	switch {
 	case errors.As(e.err, &server):
@@ -159,6 +154,8 @@ func (e *connectError) Hint() string {
 		return "the server has no TLS; ?tls=disabled sends everything in clear text"
 	case errors.As(e.err, &unknown):
 		return "?tls-ca=FILE names the authority to trust"
+	case errors.As(e.err, &name):
+		return "?tls=verify-ca takes a certificate for another name"
 	}
 	return ""
 }

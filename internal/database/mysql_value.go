@@ -70,48 +70,44 @@ func (r *mysqlRows) Next(dst []record.Value) error {
 	}
 	r.buf = r.buf[:0]
 	for i, v := range r.values {
-		if text, ok := v.([]byte); ok {
-			dst[i] = record.Value{Kind: r.types[i].kind, Bytes: text}
-			continue
-		}
-		if v == nil {
-			dst[i] = record.Value{}
-			continue
-		}
-		from, kind := len(r.buf), record.Number
-		switch v := v.(type) {
-		case int64:
-			if r.types[i].name == "YEAR" { // a date, with four digits
-				kind = record.Text
-				for n := int64(1000); n > max(v, 1); n /= 10 {
-					r.buf = append(r.buf, '0')
-				}
-			}
-			r.buf = strconv.AppendInt(r.buf, v, 10)
-		case uint64:
-			r.buf = strconv.AppendUint(r.buf, v, 10)
-		case float32:
-			r.buf = r.types[i].appendFloat(r.buf, v)
-		case float64:
-			r.buf = r.types[i].appendDouble(r.buf, v)
-		default:
-			return fmt.Errorf("column %s: the driver gives a %T", r.columns[i].Name, v)
-		}
-		dst[i] = record.Value{Kind: kind, Bytes: r.buf[from:len(r.buf):len(r.buf)]}
+		dst[i] = r.value(r.types[i], v)
 	}
 	return nil
 }
 
-func (t mysqlType) appendFloat(dst []byte, v float32) []byte {
-	if t.scale >= 0 {
-		return strconv.AppendFloat(dst, float64(v), 'f', t.scale, 64)
+// value is one of those that the driver makes of the text protocol.
+func (r *mysqlRows) value(t mysqlType, v driver.Value) record.Value {
+	from, kind := len(r.buf), record.Number
+	switch v := v.(type) {
+	case nil:
+		return record.Value{}
+	case []byte:
+		return record.Value{Kind: t.kind, Bytes: v}
+	case int64:
+		if t.name == "YEAR" { // a date, with four digits
+			kind = record.Text
+			for n := int64(1000); n > max(v, 1); n /= 10 {
+				r.buf = append(r.buf, '0')
+			}
+		}
+		r.buf = strconv.AppendInt(r.buf, v, 10)
+	case uint64:
+		r.buf = strconv.AppendUint(r.buf, v, 10)
+	case float32:
+		if t.scale >= 0 {
+			r.buf = appendFixed(r.buf, float64(v), t.scale)
+		} else {
+			r.buf = appendFloat(r.buf, v)
+		}
+	case float64:
+		if t.scale >= 0 {
+			r.buf = appendFixed(r.buf, v, t.scale)
+		} else {
+			r.buf = appendDouble(r.buf, v)
+		}
+	default:
+		kind = record.Text
+		r.buf = fmt.Append(r.buf, v)
 	}
-	return appendFloat(dst, v)
-}
-
-func (t mysqlType) appendDouble(dst []byte, v float64) []byte {
-	if t.scale >= 0 {
-		return strconv.AppendFloat(dst, v, 'f', t.scale, 64)
-	}
-	return appendDouble(dst, v)
+	return record.Value{Kind: kind, Bytes: r.buf[from:len(r.buf):len(r.buf)]}
 }

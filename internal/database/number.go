@@ -1,6 +1,7 @@
 package database
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 )
@@ -69,4 +70,27 @@ func appendReal(dst []byte, v float64, precision int) []byte {
 		return dst
 	}
 	return append(append(append(dst, d[:point]...), '.'), d[point:]...)
+}
+
+// appendFixed appends a FLOAT(M,D) or DOUBLE(M,D) with its D decimals, as the
+// server's my_fcvt does: of the fewest digits that give the number back those
+// that fit, then zeros.
+func appendFixed(dst []byte, v float64, scale int) []byte {
+	from := len(dst)
+	dst = strconv.AppendFloat(dst, v, 'f', -1, 64)
+	point := bytes.IndexByte(dst[from:], '.')
+	if point < 0 {
+		point = len(dst) - from
+		if scale > 0 {
+			dst = append(dst, '.')
+		}
+	}
+	decimals := max(0, len(dst)-from-point-1)
+	if decimals > scale {
+		return strconv.AppendFloat(dst[:from], v, 'f', scale, 64)
+	}
+	for ; decimals < scale; decimals++ {
+		dst = append(dst, '0')
+	}
+	return dst
 }

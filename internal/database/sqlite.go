@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,11 +24,16 @@ const busyTimeout = 10 * time.Second
 
 // sqliteConn is one handle of the library, set up as the sqlite3 shell is.
 type sqliteConn struct {
-	db   *sqlite3.Conn
-	rows *sqliteRows // not closed yet
+	db      *sqlite3.Conn
+	rows    *sqliteRows // not closed yet
+	onWait  func() error
+	waitErr error // what onWait said
+
+	busyTimeout time.Duration
+	busy        time.Time // since when the statement waits for a lock
 }
 
-func openSQLite(ctx context.Context, u dburl.URL) (Conn, error) {
+func openSQLite(ctx context.Context, u dburl.URL, o Options) (Conn, error) {
 	if u.Default {
 		if err := os.MkdirAll(filepath.Dir(u.File), 0o700); err != nil {
 			return nil, fmt.Errorf("open the default database: %w", err)
@@ -37,10 +43,11 @@ func openSQLite(ctx context.Context, u dburl.URL) (Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %v: %w", u, newSQLiteError(err))
 	}
-	c := &sqliteConn{db: db}
+	c := &sqliteConn{db: db, busyTimeout: busyTimeout}
 	if err := c.setUp(ctx, u); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %v: %w", u, err), db.Close())
 	}
+	c.onWait = o.OnWait
 	return c, nil
 }
 
@@ -49,32 +56,50 @@ func openSQLite(ctx context.Context, u dburl.URL) (Conn, error) {
 // writer does not wait until a reader, who may be the slow head of the same
 // pipe, is done. The mode of other files is their owner's business.
 func (c *sqliteConn) setUp(ctx context.Context, u dburl.URL) error {
-	if err := c.db.BusyTimeout(busyTimeout); err != nil {
+	if err := c.db.BusyHandler(c.wait); err != nil {
 		return newSQLiteError(err)
 	}
-	if err := c.db.Exec("PRAGMA foreign_keys=OFF"); err != nil {
-		return newSQLiteError(err)
+	c.db.SetInterrupt(ctx)
+	defer c.db.SetInterrupt(context.Background())
+	// The version is read to find out whether the file is a database.
+	if err := c.db.Exec("PRAGMA foreign_keys=OFF; PRAGMA schema_version"); err != nil {
+		return c.fail(ctx, err)
 	}
 	if !u.Default {
 		return nil
 	}
-	c.db.SetInterrupt(ctx)
-	defer c.db.SetInterrupt(context.Background())
 	for start := time.Now(); ; {
 		err := c.db.Exec("PRAGMA journal_mode=WAL")
-		if err == nil {
-			return nil
-		}
 		// A change of mode does not wait for locks by itself, and several
 		// tools may be creating the file.
-		if !errors.Is(err, sqlite3.BUSY) || time.Since(start) > busyTimeout {
-			return newSQLiteError(err)
+		if err == nil || !errors.Is(err, sqlite3.BUSY) || time.Since(start) > c.busyTimeout || !pause(ctx) {
+			return c.fail(ctx, err)
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(10 * time.Millisecond):
+	}
+}
+
+// wait is called when another process holds a lock; count is how often it was
+// before for the same lock. It reports whether to try again.
+func (c *sqliteConn) wait(ctx context.Context, count int) bool {
+	if count == 0 {
+		c.busy = time.Now()
+		if c.onWait != nil {
+			if c.waitErr = c.onWait(); c.waitErr != nil {
+				return false
+			}
 		}
+	}
+	return time.Since(c.busy) <= c.busyTimeout && pause(ctx)
+}
+
+// pause is a moment of no fixed length, so that those who wait for the same
+// lock do not ask in step. It reports whether ctx still holds.
+func pause(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(time.Duration(1+rand.IntN(10)) * time.Millisecond):
+		return true
 	}
 }
 
@@ -98,6 +123,7 @@ func (c *sqliteConn) Query(ctx context.Context, sql []byte) (Rows, error) {
 		return nil, context.Cause(ctx)
 	}
 	c.db.SetInterrupt(ctx)
+	c.waitErr = nil
 	stmt, tail, err := c.db.Prepare(skipBlank(string(sql)))
 	if err != nil {
 		return nil, c.fail(ctx, err)
@@ -128,8 +154,13 @@ func (c *sqliteConn) Query(ctx context.Context, sql []byte) (Rows, error) {
 
 // fail is the statement's error: why it was stopped, if it was.
 func (c *sqliteConn) fail(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case c.waitErr != nil:
+		return c.waitErr
 	}
 	return newSQLiteError(err)
 }

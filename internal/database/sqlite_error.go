@@ -21,9 +21,10 @@ func newSQLiteError(err error) error {
 			name = fmt.Sprintf("SQLITE_%d", extended)
 		}
 	}
-	// The library writes "sqlite3: ", the code's meaning and the message.
+	// The library writes "sqlite3: ", the code's meaning, and the message or
+	// the operating system's error. The meaning only helps with the latter.
 	message := err.Error()
-	if own, ok := strings.CutPrefix(message, extended.Error()+": "); ok {
+	if own, ok := strings.CutPrefix(message, extended.Error()+": "); ok && errors.Unwrap(err) == nil {
 		message = own
 	}
 	return &Error{Number: int(primary), State: name, Message: strings.TrimPrefix(message, "sqlite3: ")}

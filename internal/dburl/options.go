@@ -21,7 +21,7 @@ import (
 //	charset=NAME       of the connection
 //	collation=NAME
 //	compress=true      on the wire
-//	max-packet=BYTES   longest statement
+//	max-packet=BYTES   longest statement, if not the server's max_allowed_packet
 //
 // The Go driver's own spellings of these are taken, too, and its parameters
 // that only concern Go values are passed over.
@@ -33,14 +33,11 @@ type Options struct {
 	WriteTimeout           time.Duration // 0: none
 	Charset, Collation     string        // empty: utf8mb4
 	Compress               bool
-	MaxPacket              int // bytes; 0: DefaultMaxPacket
+	MaxPacket              int // bytes; 0: what the server takes
 }
 
-// What holds where a URL says nothing.
-const (
-	DefaultTimeout   = 10 * time.Second
-	DefaultMaxPacket = 64 << 20
-)
+// DefaultTimeout is for a URL without timeout.
+const DefaultTimeout = 10 * time.Second
 
 // TLSMode says how a connection is encrypted. The names are those of the
 // mysql client's --ssl-mode.
