@@ -69,7 +69,7 @@ func normalise(root *Command, args []string) (*line, error) {
 		if _, given := values[name]; !given {
 			order = append(order, name)
 		}
-		if _, ok := f.(*cli.DurationFlag); ok && isDigits(value) {
+		if _, ok := f.(*cli.DurationFlag); ok && isDecimal(value) {
 			value += "s" // as curl and timeout read a bare number
 		}
 		if !repeats(f) {
@@ -189,8 +189,8 @@ func valueFollows(table flagTable, arg string) bool {
 	return false
 }
 
-func isDigits(s string) bool {
-	return s != "" && strings.Trim(s, "0123456789") == ""
+func isDecimal(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789.") == ""
 }
 
 func firstRune(s string) string {

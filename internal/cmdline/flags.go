@@ -2,6 +2,7 @@ package cmdline
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -111,8 +112,9 @@ func (inv *Invocation) InputFormat() (record.Format, error) {
 	return f, Usage(err)
 }
 
-// OutputFormat is what --format says, by default a table on a terminal and
-// JSON Lines elsewhere.
+// OutputFormat is what --format says, by default a table where the Output,
+// which must have been asked for before, is a terminal, and JSON Lines
+// elsewhere.
 func (inv *Invocation) OutputFormat() (record.Format, error) {
 	if inv.IsSet("format") {
 		f, err := record.ParseFormat(inv.String("format"), record.OutputFormats)
@@ -139,9 +141,9 @@ func (inv *Invocation) Size(name string) (int, error) {
 	text := inv.String(name)
 	digits := strings.TrimRight(text, "kKmMgGiIbB")
 	shift, ok := map[string]int{"": 0, "b": 0, "k": 10, "kib": 10, "m": 20, "mib": 20, "g": 30, "gib": 30}[strings.ToLower(text[len(digits):])]
-	n, err := strconv.ParseInt(digits, 10, 40)
-	if err != nil || !ok || n <= 0 {
+	n, err := strconv.Atoi(digits)
+	if err != nil || !ok || n <= 0 || n > math.MaxInt>>shift {
 		return 0, &usageError{err: fmt.Errorf("--%s %q is not a size", name, text), hint: "sizes are written 4096, 64K, 64MiB"}
 	}
-	return int(n << shift), nil
+	return n << shift, nil
 }

@@ -57,9 +57,15 @@ func Run(ctx context.Context, c *Command, args []string, s Streams) int {
 
 // call hands the normalised line to urfave/cli for the values of its flags.
 func (l *line) call(ctx context.Context, tool string, s Streams) error {
+	flags := l.command.allFlags()
+	for _, f := range flags {
+		if slice, ok := f.(*cli.StringSliceFlag); ok {
+			slice.KeepSpace = true // a value is what was typed
+		}
+	}
 	app := &cli.App{
 		Name:                      tool,
-		Flags:                     l.command.allFlags(),
+		Flags:                     flags,
 		HideHelp:                  true,
 		HideVersion:               true,
 		DisableSliceFlagSeparator: true,
@@ -96,8 +102,8 @@ func report(ctx context.Context, tool string, stderr io.Writer, err error) int {
 // printError prints each of the errors that err joins on a line of its own.
 // A database error begins as the mysql client prints it, not with the tool.
 func printError(stderr io.Writer, tool string, err error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range joined.Unwrap() {
+	if errs := joined(err); errs != nil {
+		for _, e := range errs {
 			printError(stderr, tool, e)
 		}
 		return
@@ -113,11 +119,23 @@ func printError(stderr io.Writer, tool string, err error) {
 	}
 }
 
+// joined returns the errors that errors.Join made one, nil for any other: what
+// fmt.Errorf makes of several is a single message.
+func joined(err error) []error {
+	list, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return nil
+	}
+	if join := errors.Join(list.Unwrap()...); join == nil || join.Error() != err.Error() {
+		return nil
+	}
+	return list.Unwrap()
+}
+
 // exitStatus is what the error itself says, else 1. Of several errors the
 // lowest counts: a failure (1) outweighs rejects (3).
 func exitStatus(err error) int {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		errs := joined.Unwrap()
+	if errs := joined(err); errs != nil {
 		statuses := make([]int, len(errs))
 		for i, e := range errs {
 			statuses[i] = exitStatus(e)
@@ -143,8 +161,11 @@ func (inv *Invocation) Summarize(totals any, start time.Time) {
 		inv.Notef("summary: %v", err)
 		return
 	}
-	body := strings.Trim(string(fields), "{}")
-	fmt.Fprintf(inv.streams.Err, "{\"tool\":%q,%s,\"seconds\":%.3f}\n", inv.tool, body, time.Since(start).Seconds())
+	body := string(fields[1 : len(fields)-1])
+	if body != "" {
+		body += ","
+	}
+	fmt.Fprintf(inv.streams.Err, "{\"tool\":%q,%s\"seconds\":%.3f}\n", inv.tool, body, time.Since(start).Seconds())
 }
 
 // signalError is why a context ended: the tool was told to stop.
@@ -154,14 +175,20 @@ func (e *signalError) Error() string   { return "stopped: " + e.signal.String() 
 func (e *signalError) ExitStatus() int { return 128 + int(e.signal) }
 
 // withSignals returns a context that the first SIGINT, SIGTERM or SIGHUP ends;
-// a second one kills the process. A write to a closed pipe becomes an error
-// (EPIPE), so that the tool can clean up.
+// a second one kills the process. What the parent has set to be ignored stays
+// so: nohup does it, and a shell script for its background jobs. A write to a
+// closed pipe becomes an error (EPIPE), so that the tool can clean up.
 func withSignals(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	broken := make(chan os.Signal, 1) // taken by nobody
 	signal.Notify(broken, syscall.SIGPIPE)
 	stop := make(chan os.Signal, 1)
-	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
+	signals := []os.Signal{syscall.SIGTERM}
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGHUP} {
+		if !signal.Ignored(s) {
+			signals = append(signals, s)
+		}
+	}
 	signal.Notify(stop, signals...)
 	go func() {
 		select {

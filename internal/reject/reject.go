@@ -37,7 +37,7 @@ type ManyError struct {
 }
 
 func (e *ManyError) Error() string {
-	return fmt.Sprintf("more than %d records rejected, the last: %v", e.Max, e.Err)
+	return fmt.Sprintf("more than %s rejected, the last: %v", records(e.Max), e.Err)
 }
 
 func (e *ManyError) Unwrap() error { return e.Err }
@@ -95,10 +95,14 @@ func (s *Sink) line(r Record) line {
 type RejectedError struct{ Count int }
 
 func (e *RejectedError) Error() string {
-	if e.Count == 1 {
-		return "1 record rejected"
+	return records(e.Count) + " rejected"
+}
+
+func records(n int) string {
+	if n == 1 {
+		return "1 record"
 	}
-	return fmt.Sprintf("%d records rejected", e.Count)
+	return fmt.Sprintf("%d records", n)
 }
 
 // ExitStatus is the status of a run that ended with rejects.

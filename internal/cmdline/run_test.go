@@ -1,0 +1,489 @@
+package cmdline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"pipeworks/internal/record"
+	"pipeworks/internal/reject"
+	"pipeworks/internal/stream"
+)
+
+// result is all that a run leaves.
+type result struct {
+	status         int
+	stdout, stderr string
+}
+
+func runSample(t *testing.T, args []string, action func(context.Context, *Invocation) error) result {
+	t.Helper()
+	return runTool(t, sample(action), args, strings.NewReader("input"))
+}
+
+func runTool(t *testing.T, tool *Command, args []string, stdin io.Reader) result {
+	t.Helper()
+	var stdout, stderr strings.Builder
+	status := Run(t.Context(), tool, args, Streams{stdin, &stdout, &stderr})
+	return result{status, stdout.String(), stderr.String()}
+}
+
+func compare(t *testing.T, name string, want, got result) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(result{})); diff != "" {
+		t.Errorf("%s: -want +got:\n%s", name, diff)
+	}
+}
+
+type statusError struct {
+	status int
+	hint   string
+}
+
+func (e *statusError) Error() string   { return fmt.Sprintf("failed with %d", e.status) }
+func (e *statusError) ExitStatus() int { return e.status }
+func (e *statusError) Hint() string    { return e.hint }
+
+// The status and the messages of what an Action returns.
+func TestErrors(t *testing.T) {
+	plain := errors.New("read stdin: broken")
+	rejected := &reject.RejectedError{Count: 2}
+	for _, tt := range []struct {
+		name string
+		err  error
+		want result
+	}{
+		{"nothing", nil, result{0, "", ""}},
+		{"any error", plain, result{1, "", "sample: read stdin: broken\n"}},
+		{"usage", Usagef("no table named: %s TABLE", "insert"), result{2, "", "sample: no table named: insert TABLE\n"}},
+		{"wrapped usage", Usage(plain), result{2, "", "sample: read stdin: broken\n"}},
+		{"no error is no usage error", Usage(nil), result{0, "", ""}},
+		{"rejects", rejected, result{3, "", "sample: 2 records rejected\n"}},
+		{"wrapped", fmt.Errorf("a: %w", rejected), result{3, "", "sample: a: 2 records rejected\n"}},
+		{"hint", &statusError{1, "try again"}, result{1, "", "sample: failed with 1\nsample: hint: try again\n"}},
+		{"empty hint", &statusError{7, ""}, result{7, "", "sample: failed with 7\n"}},
+		{"wrapped hint", fmt.Errorf("a: %w", &statusError{2, "try again"}), result{2, "", "sample: a: failed with 2\nsample: hint: try again\n"}},
+		{"the database's own form", errors.New("ERROR 1146 (42S02) at line 12: Table 'shop.citis' doesn't exist"),
+			result{1, "", "ERROR 1146 (42S02) at line 12: Table 'shop.citis' doesn't exist\n"}},
+		{"closed output", stream.ErrClosed, result{141, "", ""}},
+		{"wrapped closed output", fmt.Errorf("write a row: %w", stream.ErrClosed), result{141, "", ""}},
+		{"joined: a failure outweighs rejects", errors.Join(rejected, plain),
+			result{1, "", "sample: 2 records rejected\nsample: read stdin: broken\n"}},
+		{"joined: usage outweighs rejects", errors.Join(rejected, errors.Join(Usagef("bad"))),
+			result{2, "", "sample: 2 records rejected\nsample: bad\n"}},
+		{"joined: every hint", errors.Join(&statusError{1, "one"}, errors.Join(nil, &statusError{2, "two"})),
+			result{1, "", "sample: failed with 1\nsample: hint: one\nsample: failed with 2\nsample: hint: two\n"}},
+		{"joined with a closed output", errors.Join(plain, stream.ErrClosed), result{141, "", ""}},
+		{"one message of two errors", fmt.Errorf("%w, and then %w", &statusError{5, ""}, plain),
+			result{5, "", "sample: failed with 5, and then read stdin: broken\n"}},
+	} {
+		got := runSample(t, nil, func(context.Context, *Invocation) error { return tt.err })
+		compare(t, tt.name, tt.want, got)
+	}
+}
+
+// A call that is not understood does nothing and says so on stderr alone.
+func TestUsageErrors(t *testing.T) {
+	for _, tt := range []struct {
+		args string
+		want string
+	}{
+		{"--jbos 4", "sample: unknown flag --jbos\nsample: hint: did you mean --jobs?\n"},
+		{"-x", "sample: unknown flag -x\n"},
+		{"--jobs", "sample: --jobs needs a value\n"},
+		{"--jobs x", "sample: invalid value \"x\" for --jobs: parse error\n"},
+		{"--timeout soon", "sample: invalid value \"soon\" for --timeout: parse error\n"},
+		{"--quiet=yes", "sample: --quiet takes no value\n"},
+	} {
+		got := runSample(t, split(tt.args), func(context.Context, *Invocation) error {
+			t.Errorf("%s: the tool was run", tt.args)
+			return nil
+		})
+		compare(t, tt.args, result{2, "", tt.want}, got)
+	}
+	got := runTool(t, withVerbs(), split("inset cities"), strings.NewReader(""))
+	compare(t, "verb", result{2, "", "kit: unknown verb \"inset\"\nkit: hint: did you mean insert?\n"}, got)
+	got = runTool(t, withVerbs(), nil, strings.NewReader(""))
+	compare(t, "no verb", result{2, "", `usage: kit VERB [flags] ...
+
+  # the first
+  kit insert cities
+
+kit --help tells more.
+`}, got)
+}
+
+func TestHelp(t *testing.T) {
+	want := `sample: copy records
+
+usage: sample [flags] [FILE...]
+
+  # a file
+  sample in.csv
+
+  # what comes down the pipe
+  producer | sample -f csv
+
+  # slowly
+  sample -j1 in.csv
+
+Records come out as they went in.
+
+Flags:
+  -f, --format FORMAT     output FORMAT: jsonl, csv, tsv, table (default table
+                          on a terminal, else jsonl)
+  -i, --input-format FORMAT
+                          input FORMAT: jsonl, csv, tsv (default: seen from the
+                          data or the file's name)
+      --null-as TEXT      TEXT that stands for NULL in csv, tsv and tables
+      --max-record SIZE   longest record taken, a SIZE (default 64MiB)
+  -j, --jobs N            do N things at once (default 2)
+  -n, --dry-run           only say what would be done
+  -0, --null              records end in NUL
+      --timeout TIME      give up after TIME (default 30s)
+  -p, --param NAME=VALUE  set a parameter, NAME=VALUE; repeatable
+  -o, --output FILE       write to FILE, made at the first output; - is stdout
+      --summary           print one JSON object of totals on stderr at the end
+      --rejects FILE      go on after a bad record; write it to FILE as a JSON
+                          line
+      --max-rejects N     stop when more than N records are rejected
+      --force             go on after a bad record, only counting it
+  -q, --quiet             print errors only
+  -v, --verbose           say on stderr what is being done
+  -h, --help              show this help
+      --version           print the version
+`
+	for _, args := range []string{"--help", "-h", "in.csv -qh", "--help --version"} {
+		compare(t, args, result{0, want, ""}, runSample(t, split(args), nil))
+	}
+	want = `kit: do one of two things
+
+usage: kit VERB [flags] ...
+
+  # the first
+  kit insert cities
+
+Verbs:
+  insert  put rows in
+  query   get rows out
+
+kit VERB --help tells more.
+
+Flags:
+  -q, --quiet    print errors only
+  -v, --verbose  say on stderr what is being done
+  -h, --help     show this help
+      --version  print the version
+`
+	compare(t, "kit -h", result{0, want, ""}, runTool(t, withVerbs(), []string{"-h"}, nil))
+	want = `kit query: get rows out
+
+usage: kit query [flags] SQL
+
+Flags:
+  -0, --null     end in NUL
+  -q, --quiet    print errors only
+  -v, --verbose  say on stderr what is being done
+  -h, --help     show this help
+      --version  print the version
+`
+	compare(t, "kit -h query", result{0, want, ""}, runTool(t, withVerbs(), []string{"-h", "query"}, nil))
+}
+
+func TestVersion(t *testing.T) {
+	want := fmt.Sprintf("sample (pipeworks) devel %s %s/%s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	compare(t, "--version", result{0, want, ""}, runSample(t, []string{"--version"}, nil))
+}
+
+// Help that cannot be printed is an error like any other.
+func TestHelpErrors(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	for _, arg := range []string{"--help", "--version"} {
+		var stderr strings.Builder
+		status := Run(t.Context(), sample(nil), []string{arg}, Streams{strings.NewReader(""), full, &stderr})
+		compare(t, arg, result{1, "", "sample: write stdout: no space left on device\n"}, result{status, "", stderr.String()})
+	}
+}
+
+// A terminal that nobody named is answered with short help.
+func TestTerminalStdin(t *testing.T) {
+	pty, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer pty.Close()
+	got := runTool(t, sample(copyInput), nil, pty)
+	compare(t, "terminal", result{2, "", `usage: sample [flags] [FILE...]
+
+  # a file
+  sample in.csv
+
+  # what comes down the pipe
+  producer | sample -f csv
+
+sample --help tells more.
+`}, got)
+}
+
+// copyInput is the least tool there is: cat.
+func copyInput(ctx context.Context, inv *Invocation) error {
+	in, err := inv.Inputs(inv.Operands())
+	if err != nil {
+		return err
+	}
+	out, err := inv.Output(in)
+	if err != nil {
+		return err
+	}
+	return in.Each(ctx, func(input *stream.Input) error {
+		_, err := io.Copy(out, input)
+		return err
+	})
+}
+
+func TestStreams(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeFile(t, "a", "A")
+	writeFile(t, "b", "B")
+	for _, tt := range []struct {
+		args string
+		want result
+	}{
+		{"", result{0, "input", ""}},
+		{"a - b", result{0, "AinputB", ""}},
+		{"a -o -", result{0, "A", ""}},
+		{"a -o out", result{0, "", ""}},
+		{"missing", result{2, "", "sample: open missing: no such file or directory\n"}},
+		{".", result{2, "", "sample: open .: is a directory\n"}},
+		{"- -", result{2, "", "sample: standard input (\"-\") is named twice\n"}},
+		{"a b -o ./b", result{2, "", "sample: the output ./b is also the input b\n"}},
+		{"a -o /dev/full", result{1, "", "sample: write /dev/full: no space left on device\n"}},
+		{"a -o no/out", result{1, "", "sample: create no/out: no such file or directory\n"}},
+	} {
+		compare(t, tt.args, tt.want, runTool(t, sample(copyInput), split(tt.args), strings.NewReader("input")))
+	}
+	for name, want := range map[string]string{"a": "A", "b": "B", "out": "A"} {
+		if got := readFile(t, name); got != want {
+			t.Errorf("%s has %q, want %q", name, got, want)
+		}
+	}
+}
+
+func writeFile(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// The output file is there after every success, and not touched by a run that
+// failed before its first output.
+func TestOutputFile(t *testing.T) {
+	failure := errors.New("broken")
+	for _, tt := range []struct {
+		name  string
+		write string
+		err   error
+		want  string
+	}{
+		{"success without output", "", nil, ""},
+		{"success", "new", nil, "new"},
+		{"rejects without output", "", &reject.RejectedError{Count: 1}, ""},
+		{"failure before output", "", failure, "old"},
+		{"failure behind output", "new", failure, "new"},
+	} {
+		path := filepath.Join(t.TempDir(), "out")
+		writeFile(t, path, "old")
+		runSample(t, []string{"-o", path}, func(_ context.Context, inv *Invocation) error {
+			out, err := inv.Output(stream.Inputs{})
+			if err != nil {
+				return err
+			}
+			if tt.write != "" {
+				if _, err := io.WriteString(out, tt.write); err != nil {
+					return err
+				}
+			}
+			return tt.err
+		})
+		if got := readFile(t, path); got != tt.want {
+			t.Errorf("%s: the file has %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestRejects(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rejects.jsonl")
+	action := func(_ context.Context, inv *Invocation) error {
+		sink := inv.Rejects()
+		for i := range 2 {
+			err := sink.Add(reject.Record{Source: "stdin", Line: i + 1, Err: errors.New("bad"), Input: []byte("x")})
+			if err != nil {
+				return err
+			}
+		}
+		return sink.Err()
+	}
+	lines := `{"tool":"sample","source":"stdin","line":1,"error":"bad","retryable":false,"input":"x"}
+{"tool":"sample","source":"stdin","line":2,"error":"bad","retryable":false,"input":"x"}
+`
+	for _, tt := range []struct {
+		args string
+		want result
+	}{
+		{"", result{1, "", "sample: bad\n"}},
+		{"--force", result{3, "", "sample: 2 records rejected\n"}},
+		{"--force --max-rejects 2", result{3, "", "sample: 2 records rejected\n"}},
+		{"--force --max-rejects 1", result{1, "", "sample: more than 1 record rejected, the last: bad\n"}},
+		{"--rejects " + path, result{3, "", "sample: 2 records rejected\n"}},
+		{"--rejects /dev/full", result{1, "", "sample: write a reject: write /dev/full: no space left on device\n"}},
+	} {
+		compare(t, tt.args, tt.want, runSample(t, split(tt.args), action))
+	}
+	if got := readFile(t, path); got != lines {
+		t.Errorf("the rejects are %s", got)
+	}
+}
+
+func TestMessages(t *testing.T) {
+	action := func(_ context.Context, inv *Invocation) error {
+		inv.Notef("%d%% done", 50)
+		inv.Verbosef("more")
+		return errors.New("broken")
+	}
+	for args, want := range map[string]string{
+		"":      "sample: 50% done\nsample: broken\n",
+		"-v":    "sample: 50% done\nsample: more\nsample: broken\n",
+		"-q":    "sample: broken\n",
+		"-q -v": "sample: broken\n",
+	} {
+		compare(t, args, result{1, "", want}, runSample(t, split(args), action))
+	}
+}
+
+func TestSummarize(t *testing.T) {
+	seconds := regexp.MustCompile(`[0-9]+\.[0-9]{3}}`)
+	for _, tt := range []struct {
+		totals any
+		want   string
+	}{
+		{struct{}{}, `{"tool":"sample","seconds":S`},
+		{struct {
+			In int `json:"in"`
+		}{3}, `{"tool":"sample","in":3,"seconds":S`},
+		{struct {
+			By map[string]map[string]int `json:"by"`
+		}{map[string]map[string]int{"a": {"b": 1}}}, `{"tool":"sample","by":{"a":{"b":1}},"seconds":S`},
+	} {
+		action := func(_ context.Context, inv *Invocation) error {
+			inv.Summarize(tt.totals, time.Now())
+			return nil
+		}
+		got := runSample(t, []string{"-q", "--summary"}, action)
+		got.stderr = seconds.ReplaceAllString(got.stderr, "S")
+		compare(t, "summary", result{0, "", tt.want + "\n"}, got)
+		compare(t, "not asked for", result{}, runSample(t, nil, action))
+	}
+}
+
+func TestSize(t *testing.T) {
+	for text, want := range map[string]int{
+		"1": 1, "4096": 4096, "64K": 64 << 10, "64k": 64 << 10, "64KiB": 64 << 10, "10M": 10 << 20,
+		"64MiB": 64 << 20, "2G": 2 << 30, "2gib": 2 << 30, "512b": 512, "8589934592": 8 << 30,
+		"": 0, "0": 0, "-1": 0, "M": 0, "1.5M": 0, "1 M": 0, "1KB": 0, "1T": 0, "x": 0, "0x10": 0,
+		"99999999999999999999": 0, "9223372036854775807": 1<<63 - 1, "9223372036854775807K": 0, "8589934592G": 0, "9007199254740992K": 0,
+	} {
+		got := runSample(t, []string{"--max-record=" + text}, func(_ context.Context, inv *Invocation) error {
+			n, err := inv.Size("max-record")
+			if n != want {
+				t.Errorf("%q is %d, want %d", text, n, want)
+			}
+			return err
+		})
+		if want == 0 {
+			compare(t, text, result{2, "", fmt.Sprintf("sample: --max-record %q is not a size\nsample: hint: sizes are written 4096, 64K, 64MiB\n", text)}, got)
+		}
+	}
+}
+
+func TestFormatFlags(t *testing.T) {
+	type flags struct {
+		in, out record.Format
+		null    string
+	}
+	for _, tt := range []struct {
+		args   string
+		want   flags
+		stderr string
+	}{
+		{"", flags{record.Auto, record.JSONL, "unset"}, ""},
+		{"-i tsv -f csv --null-as NULL", flags{record.TSV, record.CSV, "NULL"}, ""},
+		{"-f table --null-as=", flags{record.Auto, record.Table, ""}, ""},
+		{"-i table", flags{}, "sample: unknown format \"table\": it is one of jsonl, csv, tsv\n"},
+		{"-f xml", flags{}, "sample: unknown format \"xml\": it is one of jsonl, csv, tsv, table\n"},
+		{"-f=csv", flags{}, "sample: unknown format \"=csv\": it is one of jsonl, csv, tsv, table\n"},
+	} {
+		got := flags{null: "unset"}
+		r := runSample(t, split(tt.args), func(_ context.Context, inv *Invocation) (err error) {
+			if got.in, err = inv.InputFormat(); err != nil {
+				return err
+			}
+			if got.out, err = inv.OutputFormat(); err != nil {
+				return err
+			}
+			if null := inv.NullAs(); null != nil {
+				got.null = *null
+			}
+			return nil
+		})
+		if tt.stderr != "" {
+			compare(t, tt.args, result{2, "", tt.stderr}, r)
+		} else if got != tt.want || r.status != 0 {
+			t.Errorf("%s: got %+v, %+v; want %+v", tt.args, got, r, tt.want)
+		}
+	}
+}
+
+// On a terminal people get a table.
+func TestOutputFormatTerminal(t *testing.T) {
+	pty, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer pty.Close()
+	tool := sample(func(_ context.Context, inv *Invocation) error {
+		if _, err := inv.Output(stream.Inputs{}); err != nil {
+			return err
+		}
+		if f, err := inv.OutputFormat(); f != record.Table || err != nil {
+			t.Errorf("got %s, %v", f, err)
+		}
+		return nil
+	})
+	if status := Run(t.Context(), tool, nil, Streams{strings.NewReader(""), pty, io.Discard}); status != 0 {
+		t.Errorf("status %d", status)
+	}
+}
