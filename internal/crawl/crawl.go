@@ -1,0 +1,218 @@
+// Package crawl fetches web pages and extracts fields from them: URLs in, one
+// record out for each, as a filter in a pipeline.
+//
+// # Input
+//
+// The input is a URL a line, or records (JSON Lines, CSV, TSV) with the URL in
+// one of their fields. A URL may lack its scheme if it begins with what can
+// only be a host: "example.com/x" is http://example.com/x, as curl has it.
+//
+// # Output
+//
+// Every input yields one record, a page or an error, as soon as it is there
+// and in no set order. Its fields are:
+//
+//	seq           the input's number, from 1
+//	url           the input's URL, as it came
+//	final_url     the URL of the last request, behind all redirects
+//	status        of the HTTP answer
+//	content_type  as the server says it
+//	bytes         of the body, decoded
+//	title         of an HTML page, white space folded
+//	…             the selected fields
+//	fetched_at    when the last request was sent: RFC 3339, UTC
+//	elapsed_ms    time that the requests took, redirects and retries too
+//	error         null, or {"kind", "message", "retryable"}
+//	input         the input's record, a JSON Lines one byte for byte
+//
+// What is not known is null. There is no input where the input is nothing but
+// a URL. An HTTP status of 400 or above is an error; the page that came with
+// it is read like any other.
+//
+// The kinds of error are: url, robots, dns, connect, tls, timeout, protocol,
+// redirect, http, busy, body, parse.
+//
+// # Manners
+//
+// A host, that is a name or an IP address, has at most PerHost requests at
+// once, no two of them within its delay, counting those for robots.txt, for
+// redirects and for retries. Each origin's robots.txt is fetched first and
+// obeyed (RFC 9309): one that is not there (4xx) allows everything, one that
+// cannot be had (5xx, 429, no answer) forbids everything, and is asked for
+// again a minute later. Others hold for a day. A longer Crawl-delay is
+// honoured up to a minute.
+//
+// What may succeed later is tried again: network failures, 429 and 5xx, after
+// a time that doubles with each try and is jittered. Retry-After is honoured
+// up to two minutes; if a host asks for more, what is wanted from it ends with
+// an error of the kind busy, without a request.
+//
+// Credentials in a URL go to its origin only.
+package crawl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"pipeworks/internal/extract"
+	"pipeworks/internal/record"
+	"pipeworks/internal/reject"
+	"pipeworks/internal/stream"
+)
+
+// Defaults of Config.
+const (
+	DefaultURLField  = "url"
+	DefaultUserAgent = "pipeworks-crawl"
+	DefaultJobs      = 16
+	DefaultPerHost   = 2
+	DefaultDelay     = 250 * time.Millisecond
+	DefaultTimeout   = 30 * time.Second
+	DefaultMaxBody   = 10 << 20
+)
+
+// Config says what to fetch and how. The zero value works.
+type Config struct {
+	URLField string              // the field of input records that has the URL; "" is DefaultURLField
+	Select   []*extract.Selector // further fields
+
+	Jobs         int            // requests at once; 0 is DefaultJobs
+	PerHost      int            // requests at once at one host; 0 is DefaultPerHost
+	Delay        *time.Duration // between two requests to one host; nil is DefaultDelay, none on this machine
+	Timeout      time.Duration  // of a request, to the last byte of the answer; 0 is DefaultTimeout
+	Retries      int            // how often a request that may succeed later is repeated
+	MaxBody      int            // bytes of a page, decoded; 0 is DefaultMaxBody
+	UserAgent    string         // its leading letters and hyphens are the name that robots.txt is searched for; "" is DefaultUserAgent
+	IgnoreRobots bool
+
+	Input    record.ReaderOptions // Source, Fallback and LineField are set for each input
+	Format   record.Format        // of the output; Auto is JSONL
+	Rows     record.WriterOptions
+	Rejects  *reject.Sink // for malformed input records; nil: stop at the first one
+	ErrorsOK bool         // pages that could not be had make no *FailedError
+
+	dial dialFunc // nil: the system's
+}
+
+// Summary is what a run did.
+type Summary struct {
+	In       int64 `json:"in"`       // records read
+	Out      int64 `json:"out"`      // records written
+	Failed   int64 `json:"failed"`   // of these, with an error
+	Rejected int   `json:"rejected"` // records that were malformed
+	Bytes    int64 `json:"bytes"`    // of all pages
+}
+
+// FailedError ends a run in which some pages could not be had.
+type FailedError struct{ Failed, Of int64 }
+
+func (e *FailedError) Error() string {
+	return fmt.Sprintf("%d of %d pages could not be had", e.Failed, e.Of)
+}
+
+// ExitStatus is the status of a run that went to its end.
+func (e *FailedError) ExitStatus() int { return 3 }
+
+// crawler is one run.
+type crawler struct {
+	cfg      Config
+	frontier *frontier
+	client   *client
+	rows     chan *row
+}
+
+// Run fetches the URLs of in and writes a record for each to out. It ends when
+// the input does, or when ctx does: then requests under way are given up, what
+// was fetched is flushed, and the context's cause is returned.
+func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (Summary, error) {
+	if err := cfg.check(); err != nil {
+		return Summary{}, err
+	}
+	cfg.complete()
+	w, err := newWriter(out, &cfg)
+	if err != nil {
+		return Summary{}, err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	c := &crawler{
+		cfg:      cfg,
+		frontier: newFrontier(cfg.PerHost, !cfg.IgnoreRobots, cfg.delay),
+		client:   newClient(&cfg),
+		rows:     make(chan *row, cfg.Jobs),
+	}
+	defer c.client.close()
+	defer context.AfterFunc(ctx, c.frontier.stop)()
+
+	var writing, working sync.WaitGroup
+	writing.Go(func() { w.write(c.rows, cancel) })
+	for range cfg.Jobs {
+		working.Go(func() { c.work(ctx) })
+	}
+	read, readErr := c.read(ctx, in)
+	c.frontier.end()
+	working.Wait()
+	close(c.rows)
+	writing.Wait()
+
+	sum := w.sum
+	sum.In, sum.Rejected = read, cfg.Rejects.Count()
+	switch {
+	case ctx.Err() != nil:
+		return sum, context.Cause(ctx)
+	case readErr != nil:
+		return sum, readErr
+	case sum.Failed > 0 && !cfg.ErrorsOK:
+		return sum, errors.Join(cfg.Rejects.Err(), &FailedError{sum.Failed, sum.Out})
+	}
+	return sum, cfg.Rejects.Err()
+}
+
+// complete puts the defaults in.
+func (c *Config) complete() {
+	setDefault(&c.URLField, DefaultURLField)
+	setDefault(&c.Jobs, DefaultJobs)
+	setDefault(&c.PerHost, DefaultPerHost)
+	setDefault(&c.Timeout, DefaultTimeout)
+	setDefault(&c.MaxBody, DefaultMaxBody)
+	setDefault(&c.UserAgent, DefaultUserAgent)
+	setDefault(&c.Format, record.JSONL)
+	if c.Rejects == nil {
+		c.Rejects = &reject.Sink{Tool: "crawl"}
+	}
+}
+
+// check reports fields of one name.
+func (c *Config) check() error {
+	names := slices.Concat(leading, trailing, []string{inputField})
+	for _, s := range c.Select {
+		if slices.Contains(names, s.Name) {
+			return fmt.Errorf("select %s: the record has a field of that name already", s.Name)
+		}
+		names = append(names, s.Name)
+	}
+	return nil
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// delay is the time between two requests to the host of an address.
+func (c *Config) delay(a *address) time.Duration {
+	switch {
+	case c.Delay != nil:
+		return *c.Delay
+	case a.loopback():
+		return 0
+	}
+	return DefaultDelay
+}

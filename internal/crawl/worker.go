@@ -1,0 +1,123 @@
+package crawl
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"pipeworks/internal/robots"
+)
+
+const (
+	maxRedirects       = 10
+	maxRobotsRedirects = 5 // RFC 9309, section 2.3.1.2
+
+	firstWait = 500 * time.Millisecond // before the first retry; each further one is twice as long
+	maxWait   = 30 * time.Second
+
+	robotsLife       = 24 * time.Hour // RFC 9309, section 2.4
+	robotsFailedLife = time.Minute
+)
+
+// spareBuffer is the largest buffer that a worker keeps from page to page.
+const spareBuffer = 1 << 20
+
+// work takes tasks from the frontier until there are none.
+func (c *crawler) work(ctx context.Context) {
+	var buf bytes.Buffer
+	for t := c.frontier.next(); t != nil; t = c.frontier.next() {
+		if t.err != nil {
+			c.emit(ctx, t, &answer{})
+			continue
+		}
+		limit := c.cfg.MaxBody
+		if t.rules != nil {
+			limit = robots.MaxSize
+		}
+		a := c.client.get(ctx, t.to, limit, &buf)
+		if ctx.Err() != nil {
+			return // whatever it brought may be but a part
+		}
+		t.sent = a.sent
+		t.spent += a.took
+		c.answered(ctx, t, &a)
+		if buf.Cap() > spareBuffer {
+			buf = bytes.Buffer{}
+		}
+	}
+}
+
+// answered decides how a task goes on: another hop, another try, or its end.
+func (c *crawler) answered(ctx context.Context, t *task, a *answer) {
+	var rest time.Duration // of the host
+	wait := backoff(t.tries)
+	if a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable {
+		rest = max(wait, a.retryAfter)
+	}
+	switch {
+	case a.redirect && c.follow(t, a):
+		c.frontier.again(t, rest)
+	case a.err != nil && a.err.Retryable && t.tries < c.cfg.Retries && rest <= maxRest:
+		t.tries++
+		t.due = a.sent.Add(a.took + wait)
+		c.frontier.again(t, rest)
+	case t.rules != nil:
+		c.frontier.setRules(t, c.ruling(a), rest)
+	default:
+		c.frontier.answered(t, rest)
+		if t.err == nil {
+			t.err = a.err
+		}
+		c.emit(ctx, t, a)
+	}
+}
+
+// follow sets the task's address to where a redirect leads. It returns false
+// if the redirect is the end of the task.
+func (c *crawler) follow(t *task, a *answer) bool {
+	most := maxRedirects
+	if t.rules != nil {
+		most = maxRobotsRedirects
+	}
+	to, err := t.to.redirect(a.header.Get("Location"))
+	switch {
+	case err != nil:
+		a.err = newError(kindRedirect, false, "redirected to %v", err)
+	case t.hops >= most:
+		a.err = newError(kindRedirect, false, "more than %d redirects", most)
+	default:
+		t.hops++
+		t.to = to
+		return true
+	}
+	return false
+}
+
+// ruling is what the answer to a request for a robots.txt means (RFC 9309,
+// section 2.3.1). A redirect that leads nowhere counts as 404.
+func (c *crawler) ruling(a *answer) ruling {
+	r := ruling{rules: &robots.Rules{}, life: robotsLife}
+	tooLong := a.err != nil && a.err.Kind == kindBody && len(a.body) == robots.MaxSize
+	switch {
+	case a.status >= 500 || a.status == http.StatusTooManyRequests:
+		r.err = newError(kindRobots, true, "robots.txt cannot be had: %s", a.err.Message)
+		r.life = robotsFailedLife
+	case a.status >= 300:
+	case a.err != nil && !tooLong:
+		r.err = newError(a.err.Kind, a.err.Retryable, "fetch robots.txt: %s", a.err.Message)
+		r.life = robotsFailedLife
+	default:
+		r.rules = robots.Parse(a.body, robots.ProductToken(c.cfg.UserAgent))
+		r.size = len(a.body)
+	}
+	return r
+}
+
+// backoff is how long to wait before a retry: jittered, so that what failed
+// together is not tried again together.
+func backoff(tries int) time.Duration {
+	wait := min(firstWait<<min(tries, 10), maxWait)
+	return wait/2 + rand.N(wait/2)
+}
