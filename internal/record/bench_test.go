@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 )
 
@@ -61,18 +62,17 @@ func convert(b *testing.B, f Format) []byte {
 	if err != nil {
 		b.Fatal(err)
 	}
+	if err := w.Begin(strings.Split(benchHeader, ",")); err != nil {
+		b.Fatal(err)
+	}
 	var rec Record
-	for {
-		err := r.Read(&rec)
-		if err == io.EOF {
-			break
-		}
-		if rec.Line == 2 {
-			w.Begin(rec.Fields)
-		}
+	for err = r.Read(&rec); err == nil; err = r.Read(&rec) {
 		if err := w.Write(rec.Values); err != nil {
 			b.Fatal(err)
 		}
+	}
+	if err != io.EOF {
+		b.Fatal(err)
 	}
 	if err := w.Flush(); err != nil {
 		b.Fatal(err)
@@ -88,6 +88,10 @@ func BenchmarkQuotedCSVReader(b *testing.B) {
 	data := bytes.ReplaceAll(benchCSV, []byte(",user"), []byte(`,"a ""b"" user`))
 	data = bytes.ReplaceAll(data, []byte(".com,"), []byte(`.com",`))
 	benchmarkReader(b, CSV, data)
+}
+
+func BenchmarkEscapedJSONLReader(b *testing.B) {
+	benchmarkReader(b, JSONL, bytes.ReplaceAll(convert(b, JSONL), []byte(" van den "), []byte(` \"van\"\n\u00e9den `)))
 }
 
 func benchmarkWriter(b *testing.B, f Format) {
