@@ -176,7 +176,7 @@ func (m *mysqlSplitter) body(s *Scanner) (step, error) {
 				m.enterComment(s, closers)
 				return step{}, nil
 			}
-			m.macro = m.macro || isMacro(rest)
+			m.macro = m.macro || bytes.HasPrefix(rest, []byte("/*!")) // for the client /*M! opens nothing
 		case '*':
 			if len(rest) < 2 && !s.eof {
 				return step{}, nil

@@ -56,7 +56,7 @@ func (m *mysqlSplitter) lineCommand(s *Scanner) (st step, none bool, err error) 
 		if name == "" && !mayBecomeCommand(line) {
 			return step{}, true, nil
 		}
-		if !isDelimiterWord(line) && m.ends(line) {
+		if !maybeDelimiter(line) && m.ends(line) {
 			return step{}, true, nil
 		}
 		return step{}, false, nil
@@ -83,9 +83,12 @@ func (m *mysqlSplitter) ends(line []byte) bool {
 	return bytes.Contains(line, m.delimiter) || bytes.Contains(line, []byte(`\g`))
 }
 
-func isDelimiterWord(line []byte) bool {
-	n := len("delimiter")
-	return len(line) >= n && strings.EqualFold(string(line[:n]), "delimiter")
+// maybeDelimiter reports whether a line begins with the word DELIMITER, or is
+// the beginning of it.
+func maybeDelimiter(line []byte) bool {
+	const word = "delimiter"
+	n := min(len(line), len(word))
+	return strings.EqualFold(string(line[:n]), word[:n])
 }
 
 // mayBecomeCommand reports whether the first word of an unfinished line is the

@@ -75,7 +75,7 @@ func hiddenLen(sql string, d Dialect) int {
 		closing = "]"
 	case c == '#' && d == MySQL, strings.HasPrefix(sql, "--") && (d == SQLite || len(sql) == 2 || isSpace(sql[2])):
 		closing = "\n"
-	case strings.HasPrefix(sql, "/*") && !isMacro([]byte(sql[:min(len(sql), 4)])):
+	case strings.HasPrefix(sql, "/*") && (d == SQLite || !isMacro([]byte(sql[:min(len(sql), 4)]))):
 		if i := strings.Index(sql[2:], "*/"); i >= 0 {
 			return i + 4
 		}
