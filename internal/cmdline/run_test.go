@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"pipeworks/internal/record"
 	"pipeworks/internal/reject"
 	"pipeworks/internal/stream"
 )
@@ -239,135 +237,6 @@ sample --help tells more.
 `}, got)
 }
 
-// copyInput is the least tool there is: cat.
-func copyInput(ctx context.Context, inv *Invocation) error {
-	in, err := inv.Inputs(inv.Operands())
-	if err != nil {
-		return err
-	}
-	out, err := inv.Output(in)
-	if err != nil {
-		return err
-	}
-	return in.Each(ctx, func(input *stream.Input) error {
-		_, err := io.Copy(out, input)
-		return err
-	})
-}
-
-func TestStreams(t *testing.T) {
-	t.Chdir(t.TempDir())
-	writeFile(t, "a", "A")
-	writeFile(t, "b", "B")
-	for _, tt := range []struct {
-		args string
-		want result
-	}{
-		{"", result{0, "input", ""}},
-		{"a - b", result{0, "AinputB", ""}},
-		{"a -o -", result{0, "A", ""}},
-		{"a -o out", result{0, "", ""}},
-		{"missing", result{2, "", "sample: open missing: no such file or directory\n"}},
-		{".", result{2, "", "sample: open .: is a directory\n"}},
-		{"- -", result{2, "", "sample: standard input (\"-\") is named twice\n"}},
-		{"a b -o ./b", result{2, "", "sample: the output ./b is also the input b\n"}},
-		{"a -o /dev/full", result{1, "", "sample: write /dev/full: no space left on device\n"}},
-		{"a -o no/out", result{1, "", "sample: create no/out: no such file or directory\n"}},
-	} {
-		compare(t, tt.args, tt.want, runTool(t, sample(copyInput), split(tt.args), strings.NewReader("input")))
-	}
-	for name, want := range map[string]string{"a": "A", "b": "B", "out": "A"} {
-		if got := readFile(t, name); got != want {
-			t.Errorf("%s has %q, want %q", name, got, want)
-		}
-	}
-}
-
-func writeFile(t *testing.T, path, content string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func readFile(t *testing.T, path string) string {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(data)
-}
-
-// The output file is there after every success, and not touched by a run that
-// failed before its first output.
-func TestOutputFile(t *testing.T) {
-	failure := errors.New("broken")
-	for _, tt := range []struct {
-		name  string
-		write string
-		err   error
-		want  string
-	}{
-		{"success without output", "", nil, ""},
-		{"success", "new", nil, "new"},
-		{"rejects without output", "", &reject.RejectedError{Count: 1}, ""},
-		{"failure before output", "", failure, "old"},
-		{"failure behind output", "new", failure, "new"},
-	} {
-		path := filepath.Join(t.TempDir(), "out")
-		writeFile(t, path, "old")
-		runSample(t, []string{"-o", path}, func(_ context.Context, inv *Invocation) error {
-			out, err := inv.Output(stream.Inputs{})
-			if err != nil {
-				return err
-			}
-			if tt.write != "" {
-				if _, err := io.WriteString(out, tt.write); err != nil {
-					return err
-				}
-			}
-			return tt.err
-		})
-		if got := readFile(t, path); got != tt.want {
-			t.Errorf("%s: the file has %q, want %q", tt.name, got, tt.want)
-		}
-	}
-}
-
-func TestRejects(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "rejects.jsonl")
-	action := func(_ context.Context, inv *Invocation) error {
-		sink := inv.Rejects()
-		for i := range 2 {
-			err := sink.Add(reject.Record{Source: "stdin", Line: i + 1, Err: errors.New("bad"), Input: []byte("x")})
-			if err != nil {
-				return err
-			}
-		}
-		return sink.Err()
-	}
-	lines := `{"tool":"sample","source":"stdin","line":1,"error":"bad","retryable":false,"input":"x"}
-{"tool":"sample","source":"stdin","line":2,"error":"bad","retryable":false,"input":"x"}
-`
-	for _, tt := range []struct {
-		args string
-		want result
-	}{
-		{"", result{1, "", "sample: bad\n"}},
-		{"--force", result{3, "", "sample: 2 records rejected\n"}},
-		{"--force --max-rejects 2", result{3, "", "sample: 2 records rejected\n"}},
-		{"--force --max-rejects 1", result{1, "", "sample: more than 1 record rejected, the last: bad\n"}},
-		{"--rejects " + path, result{3, "", "sample: 2 records rejected\n"}},
-		{"--rejects /dev/full", result{1, "", "sample: write a reject: write /dev/full: no space left on device\n"}},
-	} {
-		compare(t, tt.args, tt.want, runSample(t, split(tt.args), action))
-	}
-	if got := readFile(t, path); got != lines {
-		t.Errorf("the rejects are %s", got)
-	}
-}
-
 func TestMessages(t *testing.T) {
 	action := func(_ context.Context, inv *Invocation) error {
 		inv.Notef("%d%% done", 50)
@@ -406,84 +275,5 @@ func TestSummarize(t *testing.T) {
 		got.stderr = seconds.ReplaceAllString(got.stderr, "S")
 		compare(t, "summary", result{0, "", tt.want + "\n"}, got)
 		compare(t, "not asked for", result{}, runSample(t, nil, action))
-	}
-}
-
-func TestSize(t *testing.T) {
-	for text, want := range map[string]int{
-		"1": 1, "4096": 4096, "64K": 64 << 10, "64k": 64 << 10, "64KiB": 64 << 10, "10M": 10 << 20,
-		"64MiB": 64 << 20, "2G": 2 << 30, "2gib": 2 << 30, "512b": 512, "8589934592": 8 << 30,
-		"": 0, "0": 0, "-1": 0, "M": 0, "1.5M": 0, "1 M": 0, "1KB": 0, "1T": 0, "x": 0, "0x10": 0,
-		"99999999999999999999": 0, "9223372036854775807": 1<<63 - 1, "9223372036854775807K": 0, "8589934592G": 0, "9007199254740992K": 0,
-	} {
-		got := runSample(t, []string{"--max-record=" + text}, func(_ context.Context, inv *Invocation) error {
-			n, err := inv.Size("max-record")
-			if n != want {
-				t.Errorf("%q is %d, want %d", text, n, want)
-			}
-			return err
-		})
-		if want == 0 {
-			compare(t, text, result{2, "", fmt.Sprintf("sample: --max-record %q is not a size\nsample: hint: sizes are written 4096, 64K, 64MiB\n", text)}, got)
-		}
-	}
-}
-
-func TestFormatFlags(t *testing.T) {
-	type flags struct {
-		in, out record.Format
-		null    string
-	}
-	for _, tt := range []struct {
-		args   string
-		want   flags
-		stderr string
-	}{
-		{"", flags{record.Auto, record.JSONL, "unset"}, ""},
-		{"-i tsv -f csv --null-as NULL", flags{record.TSV, record.CSV, "NULL"}, ""},
-		{"-f table --null-as=", flags{record.Auto, record.Table, ""}, ""},
-		{"-i table", flags{}, "sample: unknown format \"table\": it is one of jsonl, csv, tsv\n"},
-		{"-f xml", flags{}, "sample: unknown format \"xml\": it is one of jsonl, csv, tsv, table\n"},
-		{"-f=csv", flags{}, "sample: unknown format \"=csv\": it is one of jsonl, csv, tsv, table\n"},
-	} {
-		got := flags{null: "unset"}
-		r := runSample(t, split(tt.args), func(_ context.Context, inv *Invocation) (err error) {
-			if got.in, err = inv.InputFormat(); err != nil {
-				return err
-			}
-			if got.out, err = inv.OutputFormat(); err != nil {
-				return err
-			}
-			if null := inv.NullAs(); null != nil {
-				got.null = *null
-			}
-			return nil
-		})
-		if tt.stderr != "" {
-			compare(t, tt.args, result{2, "", tt.stderr}, r)
-		} else if got != tt.want || r.status != 0 {
-			t.Errorf("%s: got %+v, %+v; want %+v", tt.args, got, r, tt.want)
-		}
-	}
-}
-
-// On a terminal people get a table.
-func TestOutputFormatTerminal(t *testing.T) {
-	pty, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		t.Skip(err)
-	}
-	defer pty.Close()
-	tool := sample(func(_ context.Context, inv *Invocation) error {
-		if _, err := inv.Output(stream.Inputs{}); err != nil {
-			return err
-		}
-		if f, err := inv.OutputFormat(); f != record.Table || err != nil {
-			t.Errorf("got %s, %v", f, err)
-		}
-		return nil
-	})
-	if status := Run(t.Context(), tool, nil, Streams{strings.NewReader(""), pty, io.Discard}); status != 0 {
-		t.Errorf("status %d", status)
 	}
 }
