@@ -136,15 +136,18 @@ func (a *address) robots() *address {
 
 // resolver resolves the links of the page at a.
 func (a *address) resolver() extract.Resolver {
-	base, of := a.href, ""
+	var base *whatwg.Url // parsed once for all links
 	return func(baseHref, ref string) (string, bool) {
-		if baseHref != of {
-			base, of = a.href, baseHref
-			if u, err := whatwg.ParseRef(a.href, baseHref); err == nil {
-				base = u.Href(true)
+		if base == nil {
+			var err error
+			if base, err = whatwg.ParseRef(a.href, baseHref); err != nil {
+				base, err = whatwg.Parse(a.href)
+			}
+			if err != nil {
+				return "", false
 			}
 		}
-		u, err := whatwg.ParseRef(base, ref)
+		u, err := base.Parse(ref)
 		if err != nil {
 			return "", false
 		}

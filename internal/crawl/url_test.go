@@ -88,7 +88,6 @@ func TestResolver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resolve := a.resolver()
 	for _, c := range []struct{ base, ref, expect string }{
 		{"", "x", "http://a.test/d/x"},
 		{"", "?p#f", "http://a.test/d/i?p#f"},
@@ -99,7 +98,7 @@ func TestResolver(t *testing.T) {
 		{"", "mailto:x", "mailto:x"},
 		{"", "http://[", ""},
 	} {
-		if got, ok := resolve(c.base, c.ref); got != c.expect || ok != (c.expect != "") {
+		if got, ok := a.resolver()(c.base, c.ref); got != c.expect || ok != (c.expect != "") {
 			t.Errorf("%q at base %q: %q, want %q", c.ref, c.base, got, c.expect)
 		}
 	}
