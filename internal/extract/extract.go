@@ -24,8 +24,8 @@ type Page struct {
 }
 
 // Resolver makes a reference found in a page absolute. It knows the page's
-// URL; base is the page's <base href>, "" if there is none. It returns false
-// for what is no URL.
+// URL; base is the page's <base href>, "" if there is none, and the same for
+// all its links. It returns false for what is no URL.
 type Resolver func(base, ref string) (url string, ok bool)
 
 // Parse reads a page, whose encoding it takes from the byte order mark, the
