@@ -116,9 +116,11 @@ func (inv *Invocation) Output(in stream.Inputs) (*stream.Output, error) {
 	return inv.output, nil
 }
 
-// Rejects is the sink that --rejects, --max-rejects and --force ask for.
+// Rejects is the sink that --rejects, --max-rejects and --force ask for. Any
+// of them means that the run goes on.
 func (inv *Invocation) Rejects() *reject.Sink {
-	sink := &reject.Sink{Tool: inv.tool, Force: inv.Bool("force"), Max: inv.Int("max-rejects")}
+	sink := &reject.Sink{Tool: inv.tool, Max: inv.Int("max-rejects")}
+	sink.Force = inv.Bool("force") || sink.Max > 0
 	if path := inv.String("rejects"); path != "" {
 		inv.rejects = stream.CreateOutput(path)
 		sink.Out = inv.rejects
@@ -126,12 +128,12 @@ func (inv *Invocation) Rejects() *reject.Sink {
 	return sink
 }
 
-// close closes what the Action wrote to. After a failure a file that was not
-// begun is left as it was.
+// close closes what the Action wrote to. A file that was not begun is left as
+// it was after a failure, and made empty after a success.
 func (inv *Invocation) close(failed bool) error {
 	var errs []error
 	for _, out := range []*stream.Output{inv.output, inv.rejects} {
-		if out != nil && (out.Begun() || !failed && out == inv.output) {
+		if out != nil && (out.Begun() || !failed) {
 			errs = append(errs, out.Close())
 		}
 	}

@@ -54,7 +54,7 @@ func NullAsFlag() cli.Flag {
 func RejectFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "rejects", Usage: "go on after a bad record; write it to `FILE` as a JSON line"},
-		&cli.IntFlag{Name: "max-rejects", Usage: "stop when more than `N` records are rejected"},
+		&cli.IntFlag{Name: "max-rejects", Usage: "go on after a bad record until more than `N` are rejected"},
 		&cli.BoolFlag{Name: "force", Usage: "go on after a bad record, only counting it"},
 	}
 }

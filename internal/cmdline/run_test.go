@@ -154,7 +154,8 @@ Flags:
       --summary           print one JSON object of totals on stderr at the end
       --rejects FILE      go on after a bad record; write it to FILE as a JSON
                           line
-      --max-rejects N     stop when more than N records are rejected
+      --max-rejects N     go on after a bad record until more than N are
+                          rejected
       --force             go on after a bad record, only counting it
   -q, --quiet             print errors only
   -v, --verbose           say on stderr what is being done

@@ -19,7 +19,8 @@ type engine struct {
 }
 
 // eachEngine runs a test of what every implementation promises: on SQLite,
-// and on the server of $PIPEWORKS_TEST_MYSQL if it is set.
+// and on the server of $PIPEWORKS_TEST_MYSQL if it is set: a MariaDB, which has
+// the sequence tables and INSERT … RETURNING that are used here.
 func eachEngine(t *testing.T, test func(t *testing.T, e engine)) {
 	t.Run("sqlite", func(t *testing.T) { test(t, newSQLite(t)) })
 	t.Run("mysql", func(t *testing.T) { test(t, newMySQL(t)) })
@@ -45,7 +46,7 @@ func mysqlURL(t *testing.T) dburl.URL {
 	t.Helper()
 	s := os.Getenv("PIPEWORKS_TEST_MYSQL")
 	if s == "" {
-		t.Skip("PIPEWORKS_TEST_MYSQL names no server, such as mysql://root@127.0.0.1/")
+		t.Skip("PIPEWORKS_TEST_MYSQL names no MariaDB server, such as mysql://root@127.0.0.1/")
 	}
 	u, err := dburl.Parse(s)
 	if err != nil {

@@ -27,7 +27,7 @@ type mysqlConn struct {
 func openMySQL(ctx context.Context, u dburl.URL, o Options) (Conn, error) {
 	cfg, err := mysqlConfig(u)
 	if err != nil {
-		return nil, &connectError{u, err}
+		return nil, newConnectError(u, err)
 	}
 	timeout := u.Timeout
 	if timeout == 0 {
@@ -45,7 +45,7 @@ func openMySQL(ctx context.Context, u dburl.URL, o Options) (Conn, error) {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, &connectError{u, err}
+		return nil, newConnectError(u, err)
 	}
 	if o.OnWait != nil {
 		c.socket.onWait = c.onWait
@@ -186,7 +186,7 @@ func (c *mysqlConn) finish() {
 	// The kill may have come when the statement was over. Then it hits the
 	// next one: let that be one that does nothing.
 	if c.valid() {
-		c.conn.(driver.ExecerContext).ExecContext(context.Background(), "DO 0", nil)
+		_, _ = c.conn.(driver.ExecerContext).ExecContext(context.Background(), "DO 0", nil)
 	}
 }
 

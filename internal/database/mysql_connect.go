@@ -126,8 +126,13 @@ func dial(ctx context.Context, cfg *mysql.Config) (conn driver.Conn, s *socket, 
 
 // connectError is a connection that could not be made.
 type connectError struct {
-	url dburl.URL
+	url dburl.URL // without its password
 	err error
+}
+
+func newConnectError(u dburl.URL, err error) error {
+	u.Password = ""
+	return &connectError{u, err}
 }
 
 func (e *connectError) Error() string { return fmt.Sprintf("connect to %v: %v", e.url, e.err) }
@@ -140,13 +145,14 @@ func (e *connectError) Hint() string {
 		dns     *net.DNSError
 		unknown x509.UnknownAuthorityError
 		name    x509.HostnameError
+		network *net.OpError
 	)
 	switch {
 	case errors.As(e.err, &server):
 		return server.Hint()
 	case errors.As(e.err, &dns):
 		return "is the host's name right?"
-	case errors.Is(e.err, fs.ErrNotExist) && e.url.Host == "":
+	case errors.As(e.err, &network) && errors.Is(network, fs.ErrNotExist):
 		return "no server listens there: ?socket=PATH names another socket, mysql://user@127.0.0.1/db takes TCP"
 	case errors.Is(e.err, syscall.ECONNREFUSED):
 		return "is the server running, and is this its address?"

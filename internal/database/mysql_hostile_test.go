@@ -131,3 +131,20 @@ func TestNoTLS(t *testing.T) {
 		}
 	}
 }
+
+// TestJSONType: only MySQL has the type in the protocol.
+func TestJSONType(t *testing.T) {
+	// Protocol::ColumnDefinition41, its row, and the EOF packets behind both.
+	column := "\x03def\x00\x00\x00\x01j\x00" + "\x0c\x3f\x00" + "\xff\xff\xff\xff" + "\xf5" + "\x90\x00" + "\x00" + "\x00\x00"
+	eof := []byte("\xfe\x00\x00\x02\x00")
+	row := func(text string) []byte { return append([]byte{byte(len(text))}, text...) }
+	h := newHostile(t, func(sql string) [][]byte {
+		if sql == "SELECT CONNECTION_ID()" {
+			return [][]byte{{1}, []byte(column), eof, row("7"), eof}
+		}
+		return [][]byte{{1}, []byte(column), eof, row(`{"a": [1, "x"]}`), row("1.50"), row(`"s"`), eof}
+	})
+	h.url.MaxPacket = 1 << 20
+	conn := engine{h.url}.open(t, Options{})
+	expect(t, conn, "SELECT j", `{"j":{"a": [1, "x"]}}`+"\n"+`{"j":1.50}`+"\n"+`{"j":"s"}`+"\n")
+}

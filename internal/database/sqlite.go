@@ -113,7 +113,12 @@ func (c *sqliteConn) Close() error {
 	return nil
 }
 
-var errTwoStatements = &Error{Number: int(sqlite3.ERROR), State: "SQLITE_ERROR", Message: "more than one statement"}
+// What a MySQL server refuses as a syntax error, and the library would pass
+// over.
+var (
+	errNoStatement   = &Error{Number: int(sqlite3.ERROR), State: "SQLITE_ERROR", Message: "unrecognized token"}
+	errTwoStatements = &Error{Number: int(sqlite3.ERROR), State: "SQLITE_ERROR", Message: "more than one statement"}
+)
 
 func (c *sqliteConn) Query(ctx context.Context, sql []byte) (Rows, error) {
 	if c.rows != nil {
@@ -124,19 +129,23 @@ func (c *sqliteConn) Query(ctx context.Context, sql []byte) (Rows, error) {
 	}
 	c.db.SetInterrupt(ctx)
 	c.waitErr = nil
-	stmt, tail, err := c.db.Prepare(skipBlank(string(sql)))
+	text := skipBlank(string(sql))
+	if text == "" {
+		return &sqliteRows{conn: c, ended: true}, nil
+	}
+	stmt, tail, err := c.db.Prepare(text)
 	if err != nil {
 		return nil, c.fail(ctx, err)
 	}
-	r := &sqliteRows{conn: c, ctx: ctx, stmt: stmt, ended: true}
-	if stmt == nil { // blank
-		return r, nil
+	if stmt == nil { // it ends at a NUL for the library
+		return nil, errNoStatement
 	}
 	if skipBlank(tail) != "" {
 		stmt.Close()
 		return nil, errTwoStatements
 	}
 	// The first step does the work of a statement without rows.
+	r := &sqliteRows{conn: c, ctx: ctx, stmt: stmt}
 	r.waiting = stmt.Step()
 	if err := stmt.Err(); err != nil {
 		err = c.fail(ctx, err)
@@ -169,7 +178,7 @@ func (c *sqliteConn) fail(ctx context.Context, err error) error {
 // say where it stopped when there was nothing before the first semicolon.
 func skipBlank(s string) string {
 	for {
-		s = strings.TrimLeft(s, " \t\n\v\f\r;")
+		s = strings.TrimLeft(s, " \t\n\f\r;")
 		switch {
 		case strings.HasPrefix(s, "--"):
 			_, s, _ = strings.Cut(s, "\n")

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ncruces/go-sqlite3"
+
 	"pipeworks/internal/dburl"
 	"pipeworks/internal/record"
 	"pipeworks/internal/sqltext"
@@ -32,26 +34,29 @@ func TestSQLiteValues(t *testing.T) {
 	}
 }
 
+var sqliteStatements = []struct{ sql, want string }{
+	{"SELECT 1 AS a;", `{"a":1}` + "\n"},
+	{"\n ; -- comment\n ;/* another */ SELECT 1 AS a ; -- last\n;", `{"a":1}` + "\n"},
+	{"-- nothing", ""},
+	{"/* open", ""},
+	{";", ""},
+	{"SELECT 1; SELECT", "ERROR 1 (SQLITE_ERROR): more than one statement"},
+	{"\x00SELECT 1", "ERROR 1 (SQLITE_ERROR): unrecognized token"},
+	{"SELECT 1\x00; SELECT 2", "ERROR 1 (SQLITE_ERROR): more than one statement"},
+	{"SELECT 1; x", "ERROR 1 (SQLITE_ERROR): more than one statement"},
+	{"SELEC 1", `ERROR 1 (SQLITE_ERROR): near "SELEC": syntax error`},
+	{"SELECT (", "ERROR 1 (SQLITE_ERROR): incomplete input"},
+	{`SELECT "x"`, `ERROR 1 (SQLITE_ERROR): no such column: "x" - should this be a string literal in single-quotes?`},
+	{"INSERT INTO c VALUES (9)", ""}, // as in the shell, foreign keys are not enforced
+	{"INSERT INTO p VALUES (NULL)", "ERROR 19 (SQLITE_CONSTRAINT_NOTNULL): NOT NULL constraint failed: p.id"},
+	{"INSERT INTO p VALUES (-1)", "ERROR 19 (SQLITE_CONSTRAINT_CHECK): CHECK constraint failed: id > 0"},
+	{"INSERT INTO p VALUES (1), (1)", "ERROR 19 (SQLITE_CONSTRAINT_UNIQUE): UNIQUE constraint failed: p.id"},
+}
+
 func TestSQLiteStatement(t *testing.T) {
-	tests := []struct{ sql, want string }{
-		{"SELECT 1 AS a;", `{"a":1}` + "\n"},
-		{"\n ; -- comment\n ;/* another */ SELECT 1 AS a ; -- last\n;", `{"a":1}` + "\n"},
-		{"-- nothing", ""},
-		{"/* open", ""},
-		{";", ""},
-		{"SELECT 1; SELECT", "ERROR 1 (SQLITE_ERROR): more than one statement"},
-		{"SELECT 1; x", "ERROR 1 (SQLITE_ERROR): more than one statement"},
-		{"SELEC 1", `ERROR 1 (SQLITE_ERROR): near "SELEC": syntax error`},
-		{"SELECT (", "ERROR 1 (SQLITE_ERROR): incomplete input"},
-		{`SELECT "x"`, `ERROR 1 (SQLITE_ERROR): no such column: "x" - should this be a string literal in single-quotes?`},
-		{"INSERT INTO c VALUES (9)", ""}, // as in the shell, foreign keys are not enforced
-		{"INSERT INTO p VALUES (NULL)", "ERROR 19 (SQLITE_CONSTRAINT_NOTNULL): NOT NULL constraint failed: p.id"},
-		{"INSERT INTO p VALUES (-1)", "ERROR 19 (SQLITE_CONSTRAINT_CHECK): CHECK constraint failed: id > 0"},
-		{"INSERT INTO p VALUES (1), (1)", "ERROR 19 (SQLITE_CONSTRAINT_UNIQUE): UNIQUE constraint failed: p.id"},
-	}
 	conn := newSQLite(t).open(t, Options{})
 	exec(t, conn, "CREATE TABLE p (id INT NOT NULL UNIQUE CHECK (id > 0))", "CREATE TABLE c (id INT REFERENCES p (id))")
-	for _, tt := range tests {
+	for _, tt := range sqliteStatements {
 		got, err := jsonl(t.Context(), conn, tt.sql)
 		if err != nil {
 			got = err.Error()
@@ -60,6 +65,37 @@ func TestSQLiteStatement(t *testing.T) {
 			t.Errorf("%q: %q, want %q", tt.sql, got, tt.want)
 		}
 	}
+}
+
+// FuzzSkipBlank: what is skipped is blank to SQLite, and what is not is not.
+func FuzzSkipBlank(f *testing.F) {
+	for _, tt := range sqliteStatements {
+		f.Add(tt.sql)
+	}
+	db, err := sqlite3.Open(":memory:")
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer db.Close()
+	blank := func(sql string) bool {
+		stmt, _, err := db.Prepare(sql)
+		stmt.Close()
+		return stmt == nil && err == nil
+	}
+	f.Fuzz(func(t *testing.T, sql string) {
+		if strings.ContainsAny(sql, "\x00\ufeff") { // the end, or a blank, to the library: refused
+			t.Skip()
+		}
+		rest := skipBlank(sql)
+		skipped, ok := strings.CutSuffix(sql, rest)
+		// The library stops at a semicolon.
+		if !ok || !blank(strings.ReplaceAll(skipped, ";", " ")) {
+			t.Errorf("of %q was skipped %q", sql, skipped)
+		}
+		if rest != "" && blank(rest) {
+			t.Errorf("of %q is left %q", sql, rest)
+		}
+	})
 }
 
 // defaultEngine is the embedded default below a directory that does not exist.

@@ -53,7 +53,7 @@ type URL struct {
 type Secret string
 
 // Format implements fmt.Formatter.
-func (Secret) Format(f fmt.State, _ rune) { f.Write([]byte("***")) }
+func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
 
 // MarshalText keeps the secret out of JSON, too.
 func (Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }
@@ -247,7 +247,8 @@ func (u *URL) setAddress(s string) error {
 		return nil
 	}
 	u.Port = 3306
-	host, port, found := s, "", false
+	var host, port string
+	var found bool
 	if strings.HasPrefix(s, "[") {
 		end := strings.IndexByte(s, ']')
 		if end < 0 || net.ParseIP(s[1:end]) == nil {

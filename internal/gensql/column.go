@@ -45,13 +45,17 @@ func (c *column) see(v record.Value, typed bool, d sqltext.Dialect) {
 		c.minScale, c.maxScale = min(c.minScale, n.scale), max(c.maxScale, n.scale)
 		c.inexact = c.inexact || !n.fitsFloat
 	case datetimeType:
-		if _, fraction, ok := bytes.Cut(v.Bytes, []byte{'.'}); ok {
-			c.fraction = max(c.fraction, len(fraction))
-		}
+		c.fraction = max(c.fraction, fractionLen(v.Bytes))
 	}
 	c.chars = max(c.chars, utf8.RuneCount(v.Bytes))
 	c.size = max(c.size, len(v.Bytes))
 	c.typ = widen(c.typ, t)
+}
+
+// fractionLen is the number of digits behind a time's seconds.
+func fractionLen(datetime []byte) int {
+	_, fraction, _ := bytes.Cut(datetime, []byte{'.'})
+	return len(fraction)
 }
 
 // widen returns the narrowest type that holds the values of both.
@@ -193,6 +197,10 @@ func (c *column) appendLiteral(dst []byte, v record.Value, typed bool, d sqltext
 	case intType, decimalType, doubleType:
 		if c.holds(t, v, d) {
 			return append(dst, v.Bytes...), nil
+		}
+	case datetimeType:
+		if t == c.typ && fractionLen(v.Bytes) <= c.fraction {
+			return d.AppendText(dst, v.Bytes), nil
 		}
 	default:
 		if t == c.typ {

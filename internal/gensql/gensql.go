@@ -119,11 +119,18 @@ func run(ctx context.Context, cfg *Config, in stream.Inputs, w *statements, sum 
 		})
 		return readAll(cfg, input, c, sum)
 	})
-	if err != nil {
-		return errors.Join(err, c.cut())
+	if err == nil {
+		err = c.end()
 	}
-	return c.end()
+	if err == errDone {
+		return nil
+	}
+	return errors.Join(err, c.cut())
 }
+
+// errDone ends the reading early: the records behind the sample do not matter
+// to the verb create.
+var errDone = errors.New("done")
 
 func newConsumer(cfg *Config, w *statements) (consumer, error) {
 	if cfg.Verb == Query {
@@ -136,7 +143,7 @@ func newConsumer(cfg *Config, w *statements) (consumer, error) {
 // fail to the sink of rejects.
 func readAll(cfg *Config, input *stream.Input, c consumer, sum *Summary) error {
 	o := cfg.Input
-	o.Source = input.Name()
+	o.Source, o.Warn = input.Name(), cfg.Warn
 	r, err := record.NewReader(input, o)
 	if err != nil {
 		return err

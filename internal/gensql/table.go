@@ -66,8 +66,11 @@ func (t *table) create() error {
 	}
 	t.columns = columns
 	t.appendCreate()
-	if err := t.w.end(); err != nil || t.cfg.Verb == Create {
+	if err := t.w.end(); err != nil {
 		return err
+	}
+	if t.cfg.Verb == Create {
+		return errDone
 	}
 	for i := range sample.records {
 		rec := &sample.records[i]
@@ -229,8 +232,8 @@ func newColumns(cfg *Config, names []string) ([]column, error) {
 		if err := cfg.Dialect.CheckIdent(name); err != nil {
 			return nil, &usageError{fmt.Errorf("column %q: %w", name, err)}
 		}
-		if slices.Contains(names[:i], name) {
-			return nil, &usageError{fmt.Errorf("column %q stands twice in the header", name)}
+		if slices.Contains(names[:i], name) { // only --column can say so
+			return nil, &usageError{fmt.Errorf("column %q is named twice", name)}
 		}
 		columns[i] = column{name: name, key: slices.Contains(cfg.Key, name)}
 	}

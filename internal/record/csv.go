@@ -14,6 +14,7 @@ import (
 type csvReader struct {
 	w      *window
 	source string
+	warn   func(string)
 	null   string // an unquoted field that is NULL
 	fields []string
 	values []Value
@@ -79,6 +80,7 @@ func (r *csvReader) header() error {
 				r.fields[i] = r.null
 			}
 		}
+		r.fields = headerNames(r.fields, r.source, r.warn)
 		return nil
 	}
 }

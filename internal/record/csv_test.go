@@ -21,7 +21,7 @@ var csvReaderTests = []readerTest{
 	{"a quoted one is the empty text", "a,b\n\"\",\n", []string{`2: a="" b=NULL`}},
 	{"both at the end of the line", "a,b\n1,\"\"\n2,\n", []string{`2: a="1" b=""`, `3: a="2" b=NULL`}},
 	{`\N is text`, "a,b\n\\N,NULL\n", []string{`2: a="\\N" b="NULL"`}},
-	{"an empty name", "a,,\"\"\n1,2,3\n", []string{`2: a="1" ="2" ="3"`}},
+	{"an empty name", "a,,\"\"\n1,2,3\n", []string{`2: a="1" ="2" _2="3"`}},
 
 	{"CRLF", "a,b\r\n1,2\r\n\"3\",\"4\"\r\n", []string{`2: a="1" b="2"`, `3: a="3" b="4"`}},
 	{"CRLF behind an empty field", "a,b\r\n1,\r\n2,\"\"\r\n", []string{`2: a="1" b=NULL`, `3: a="2" b=""`}},

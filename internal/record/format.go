@@ -52,6 +52,8 @@ type ReaderOptions struct {
 	LineField string  // with Lines: the name of the field
 	NullAs    *string // the text of a CSV or TSV field that means NULL, unless it is quoted; nil: CSV's unquoted empty field, TSV's \N
 	MaxRecord int     // bytes; 0 is DefaultMaxRecord
+
+	Warn func(message string) // about a header with a name twice; nil: nobody is told
 }
 
 // NewReader reads the records of in.
@@ -70,13 +72,22 @@ func NewReader(in io.Reader, o ReaderOptions) (Reader, error) {
 	case JSONL:
 		return &jsonlReader{w: w, source: o.Source}, nil
 	case CSV:
-		return &csvReader{w: w, source: o.Source, null: orDefault(o.NullAs, "")}, nil
+		return &csvReader{w: w, source: o.Source, null: orDefault(o.NullAs, ""), warn: o.Warn}, nil
 	case TSV:
-		return &tsvReader{w: w, source: o.Source, null: orDefault(o.NullAs, `\N`)}, nil
+		return &tsvReader{w: w, source: o.Source, null: orDefault(o.NullAs, `\N`), warn: o.Warn}, nil
 	case Lines:
 		return &linesReader{w: w, source: o.Source, fields: []string{o.LineField}}, nil
 	}
 	return nil, fmt.Errorf("cannot read format %s", o.Format)
+}
+
+// headerNames are the names of a header, made unique.
+func headerNames(names []string, source string, warn func(string)) []string {
+	unique, repeated := UniqueNames(names)
+	if repeated && warn != nil {
+		warn(fmt.Sprintf("%s: names repeat in the header; the fields are %s", source, strings.Join(unique, ", ")))
+	}
+	return unique
 }
 
 func orDefault(s *string, otherwise string) string {

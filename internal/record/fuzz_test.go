@@ -146,8 +146,8 @@ func FuzzCSVReader(f *testing.F) {
 			}
 			got = append(got, row)
 		}
-		if len(want) > 1 && !cmp.Equal(want[0], rec.Fields) {
-			t.Errorf("fields %q, want %q", rec.Fields, want[0])
+		if names, _ := UniqueNames(want[0]); len(want) > 1 && !cmp.Equal(names, rec.Fields) {
+			t.Errorf("fields %q, want %q", rec.Fields, names)
 		}
 		if len(got) != len(want)-1 || len(got) > 0 && !cmp.Equal(want[1:], got) {
 			t.Errorf("got %q, want %q", got, want[1:])

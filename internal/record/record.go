@@ -120,13 +120,18 @@ func UniqueNames(names []string) ([]string, bool) {
 		return names, false
 	}
 	unique := make([]string, len(names))
-	seen := make(map[string]bool, len(names))
+	last := make(map[string]int, len(names)) // of each name, the number given last
 	for i, name := range names {
 		unique[i] = name
-		for n := 2; seen[name] && taken[unique[i]]; n++ {
-			unique[i] = name + "_" + strconv.Itoa(n)
+		if n := last[name]; n > 0 {
+			for taken[unique[i]] {
+				n++
+				unique[i] = name + "_" + strconv.Itoa(n)
+			}
+			taken[unique[i]], last[name] = true, n
+		} else {
+			last[name] = 1
 		}
-		seen[name], taken[unique[i]] = true, true
 	}
 	return unique, true
 }

@@ -9,6 +9,7 @@ import "bytes"
 type tsvReader struct {
 	w      *window
 	source string
+	warn   func(string)
 	null   string // a field that is NULL, as it stands in the file
 	crlf   bool
 	fields []string
@@ -61,6 +62,7 @@ func (r *tsvReader) header() error {
 		for _, name := range bytes.Split(line, []byte{'\t'}) {
 			r.fields = append(r.fields, string(r.unescape(name)))
 		}
+		r.fields = headerNames(r.fields, r.source, r.warn)
 		return nil
 	}
 }
