@@ -43,12 +43,8 @@ func command(text []byte) (name string, argument []byte) {
 // client, a line with the delimiter in it is none, but for DELIMITER. none is
 // true if the line is no command; the zero step asks for more input.
 func (m *mysqlSplitter) lineCommand(s *Scanner) (st step, none bool, err error) {
-	rest := s.buf[s.pos:]
-	end := bytes.IndexByte(rest, '\n')
-	line, whole := rest, s.eof
-	if end >= 0 {
-		line, whole = rest[:end], true
-	}
+	line, _, whole := bytes.Cut(s.buf[s.pos:], []byte{'\n'})
+	whole = whole || s.eof
 	line = bytes.TrimRight(line, "\r")
 	name, argument := command(line)
 	if !whole {
