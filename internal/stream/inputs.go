@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 )
 
 // Inputs are the operands of a tool that name its input: files, "-" for
@@ -41,12 +42,7 @@ func (s Inputs) Check() error {
 
 // ReadsStdin reports whether standard input is among the inputs.
 func (s Inputs) ReadsStdin() bool {
-	for _, name := range s.Names {
-		if name == "-" {
-			return true
-		}
-	}
-	return len(s.Names) == 0
+	return len(s.Names) == 0 || slices.Contains(s.Names, "-")
 }
 
 // Each calls fn with each input in turn and closes it after; the first error
@@ -98,8 +94,7 @@ func (s Inputs) OverwrittenBy(o *Output) string {
 // bare takes the operation and path off a file error, for messages that name
 // the file themselves.
 func bare(err error) error {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathErr.Err
 	}
 	return err
