@@ -69,13 +69,13 @@ var csvReaderTests = []readerTest{
 func TestCSVReader(t *testing.T) { testReader(t, ReaderOptions{Format: CSV}, csvReaderTests) }
 
 func TestCSVReaderNullAs(t *testing.T) {
-	testReader(t, ReaderOptions{Format: CSV, NullAs: ptr("NULL")}, []readerTest{
+	testReader(t, ReaderOptions{Format: CSV, NullAs: new("NULL")}, []readerTest{
 		{"only unquoted", "a,b\nNULL,\"NULL\"\n", []string{`2: a=NULL b="NULL"`}},
 		{"the empty field is text", "a,b\n,\"\"\n", []string{`2: a="" b=""`}},
 		{"the whole field, in its case", "a,b\nnull, NULL\n", []string{`2: a="null" b=" NULL"`}},
 		{"no name", "NULL,b\n1,2\n", []string{`2: NULL="1" b="2"`}},
 	})
-	testReader(t, ReaderOptions{Format: CSV, NullAs: ptr("")}, []readerTest{
+	testReader(t, ReaderOptions{Format: CSV, NullAs: new("")}, []readerTest{
 		{"empty is the default", "a,b\n,\"\"\n", []string{`2: a=NULL b=""`}},
 	})
 }
@@ -92,8 +92,8 @@ func TestCSVWriter(t *testing.T) {
 		{"JSON", WriterOptions{}, []Value{{JSON, []byte(`{"x":[1,2]}`)}}, "a\n\"{\"\"x\"\":[1,2]}\"\n"},
 		{"digits", WriterOptions{}, []Value{{Number, []byte("0.10")}, {Number, []byte("18446744073709551616")}}, "a,b\n0.10,18446744073709551616\n"},
 		{"without names", WriterOptions{NoHeader: true}, []Value{Int(1), Int(2)}, "1,2\n"},
-		{"NULL as a word", WriterOptions{NullAs: ptr("NULL")}, []Value{{}, String("NULL"), String("null"), String("")}, "a,b,c,d\nNULL,\"NULL\",null,\"\"\n"},
-		{"NULL as \\N", WriterOptions{NullAs: ptr(`\N`)}, []Value{{}, String(`\N`)}, "a,b\n\\N,\"\\N\"\n"},
+		{"NULL as a word", WriterOptions{NullAs: new("NULL")}, []Value{{}, String("NULL"), String("null"), String("")}, "a,b,c,d\nNULL,\"NULL\",null,\"\"\n"},
+		{"NULL as \\N", WriterOptions{NullAs: new(`\N`)}, []Value{{}, String(`\N`)}, "a,b\n\\N,\"\\N\"\n"},
 		{"binary in base64", WriterOptions{}, []Value{{Binary, []byte{0, 255}}, {Binary, nil}}, "a,b\nAP8=,\"\"\n"},
 		{"binary in hex", WriterOptions{Binary: Hex}, []Value{{Binary, []byte{0, 255}}, {Binary, nil}}, "a,b\n0x00ff,0x\n"},
 		{"binary as it is", WriterOptions{Binary: Raw}, []Value{{Binary, []byte{0, 255, '\n', '"'}}}, "a\n\"\x00\xff\n\"\"\"\n"},

@@ -100,9 +100,9 @@ func TestNewWriterErrors(t *testing.T) {
 		{Lines, WriterOptions{}, "cannot write format lines"},
 		{Auto, WriterOptions{}, "cannot write format auto"},
 		{JSONL, WriterOptions{Binary: Raw}, "raw binary cannot be in jsonl: it is text"},
-		{CSV, WriterOptions{NullAs: ptr("a,b")}, `NULL cannot be "a,b" in csv: nothing would read it back`},
-		{CSV, WriterOptions{NullAs: ptr(`"`)}, `NULL cannot be "\"" in csv: nothing would read it back`},
-		{TSV, WriterOptions{NullAs: ptr("\t")}, `NULL cannot be "\t" in tsv: nothing would read it back`},
+		{CSV, WriterOptions{NullAs: new("a,b")}, `NULL cannot be "a,b" in csv: nothing would read it back`},
+		{CSV, WriterOptions{NullAs: new(`"`)}, `NULL cannot be "\"" in csv: nothing would read it back`},
+		{TSV, WriterOptions{NullAs: new("\t")}, `NULL cannot be "\t" in tsv: nothing would read it back`},
 	}
 	for _, tt := range tests {
 		if _, err := NewWriter(io.Discard, tt.format, tt.o); err == nil || err.Error() != tt.want {

@@ -166,7 +166,7 @@ func TestJSONLWriter(t *testing.T) {
 		{"numbers that JSON does not know", WriterOptions{}, []Value{{Number, []byte("Inf")}, {Number, []byte("007")}, {Number, []byte("")}, {Number, []byte("1.")}},
 			`{"a":"Inf","b":"007","c":"","d":"1."}` + "\n"},
 		{"binary in hex", WriterOptions{Binary: Hex}, []Value{{Binary, []byte{0, 255}}}, `{"a":"0x00ff"}` + "\n"},
-		{"NULL has one form", WriterOptions{NullAs: ptr("x")}, []Value{{}}, `{"a":null}` + "\n"},
+		{"NULL has one form", WriterOptions{NullAs: new("x")}, []Value{{}}, `{"a":null}` + "\n"},
 		{"no names to leave out", WriterOptions{NoHeader: true}, []Value{Int(1)}, `{"a":1}` + "\n"},
 		{"no fields", WriterOptions{}, nil, "{}\n"},
 	})

@@ -102,8 +102,7 @@ func (e *SyntaxError) Unwrap() error { return e.Err }
 // headerError is what a reader returns for an error in a header: no
 // *SyntaxError, since without the names no record can follow.
 func headerError(err error) error {
-	var syntax *SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*SyntaxError](err); ok {
 		return fmt.Errorf("%s: line %d, in the header: %w", syntax.Source, syntax.Line, syntax.Err)
 	}
 	return err

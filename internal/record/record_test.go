@@ -126,8 +126,6 @@ func testWriter(t *testing.T, f Format, tests []writerTest) {
 	}
 }
 
-func ptr(s string) *string { return &s }
-
 func TestGet(t *testing.T) {
 	rec := Record{Fields: []string{"a", "b"}, Values: []Value{Int(1), String("x")}}
 	if v, ok := rec.Get("b"); !ok || showValue(v) != `"x"` {

@@ -62,7 +62,7 @@ t     j        b
 ----  -------  ----
 true  {"a":1}  AP8=
 `},
-		{"options", WriterOptions{NoHeader: true, NullAs: ptr("-"), Binary: Hex}, []string{"long name", "b"}, [][]Value{
+		{"options", WriterOptions{NoHeader: true, NullAs: new("-"), Binary: Hex}, []string{"long name", "b"}, [][]Value{
 			{{}, {Binary, []byte{0, 255}}},
 			{Int(12), {}},
 		}, `

@@ -59,7 +59,7 @@ func (r *tsvReader) header() error {
 		if line = trimCR(line); len(line) == 0 {
 			continue
 		}
-		for _, name := range bytes.Split(line, []byte{'\t'}) {
+		for name := range bytes.SplitSeq(line, []byte{'\t'}) {
 			r.fields = append(r.fields, string(r.unescape(name)))
 		}
 		r.fields = headerNames(r.fields, r.source, r.warn)

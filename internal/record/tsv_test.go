@@ -27,10 +27,10 @@ var tsvReaderTests = []readerTest{
 func TestTSVReader(t *testing.T) { testReader(t, ReaderOptions{Format: TSV}, tsvReaderTests) }
 
 func TestTSVReaderNullAs(t *testing.T) {
-	testReader(t, ReaderOptions{Format: TSV, NullAs: ptr("NULL")}, []readerTest{
+	testReader(t, ReaderOptions{Format: TSV, NullAs: new("NULL")}, []readerTest{
 		{"as mysql --batch prints it", "a\tb\tc\nNULL\t\\N\tnull\n", []string{`2: a=NULL b="\\N" c="null"`}},
 	})
-	testReader(t, ReaderOptions{Format: TSV, NullAs: ptr("")}, []readerTest{
+	testReader(t, ReaderOptions{Format: TSV, NullAs: new("")}, []readerTest{
 		{"the empty field", "a\tb\n\tx\n", []string{`2: a=NULL b="x"`}},
 	})
 }
@@ -42,7 +42,7 @@ func TestTSVWriter(t *testing.T) {
 		{"escapes", WriterOptions{}, []Value{String("\t\n"), String("\\\x00"), String("\r")}, "a\tb\tc\n\\t\\n\t\\\\\\0\t\r\n"},
 		{"the text that NULL looks like", WriterOptions{}, []Value{String(`\N`)}, "a\n\\\\N\n"},
 		{"quotes need nothing", WriterOptions{}, []Value{String(`"x",y`)}, "a\n\"x\",y\n"},
-		{"as mysql --batch", WriterOptions{NullAs: ptr("NULL")}, []Value{{}, String("x")}, "a\tb\nNULL\tx\n"},
+		{"as mysql --batch", WriterOptions{NullAs: new("NULL")}, []Value{{}, String("x")}, "a\tb\nNULL\tx\n"},
 		{"without names", WriterOptions{NoHeader: true}, []Value{Int(1), Int(2)}, "1\t2\n"},
 		{"binary in base64", WriterOptions{}, []Value{{Binary, []byte{0, 255}}}, "a\nAP8=\n"},
 		{"binary in hex", WriterOptions{Binary: Hex}, []Value{{Binary, []byte{0, 255}}}, "a\n0x00ff\n"},
