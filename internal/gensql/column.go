@@ -2,6 +2,7 @@ package gensql
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"unicode/utf8"
 
@@ -232,7 +233,7 @@ func (c *column) holds(t columnType, v record.Value, d sqltext.Dialect) bool {
 }
 
 func (c *column) wrap(err error) error {
-	if bad, ok := err.(*recordError); ok {
+	if bad, ok := errors.AsType[*recordError](err); ok {
 		bad.err = fmt.Errorf("column %q: %w", c.name, bad.err)
 	}
 	return err

@@ -154,11 +154,10 @@ func readAll(cfg *Config, input *stream.Input, c consumer, sum *Summary) error {
 		if err == io.EOF {
 			return nil
 		}
-		var syntax *record.SyntaxError
 		if err == nil {
 			sum.In++
 			err = c.add(o.Source, &rec)
-		} else if errors.As(err, &syntax) {
+		} else if _, ok := errors.AsType[*record.SyntaxError](err); ok {
 			sum.In++
 		}
 		if err == nil {
@@ -173,12 +172,10 @@ func readAll(cfg *Config, input *stream.Input, c consumer, sum *Summary) error {
 // rejectRecord gives the sink an error that is about one record; others are
 // returned.
 func rejectRecord(sink *reject.Sink, source string, rec *record.Record, err error) error {
-	var syntax *record.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*record.SyntaxError](err); ok {
 		return sink.Add(reject.Record{Source: syntax.Source, Line: syntax.Line, Err: err, Input: syntax.Raw})
 	}
-	var bad *recordError
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*recordError](err); ok {
 		bad.source, bad.line = source, rec.Line
 		return sink.Add(reject.Record{Source: source, Line: rec.Line, Err: err, Input: rec.Raw})
 	}

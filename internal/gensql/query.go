@@ -1,6 +1,7 @@
 package gensql
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -102,7 +103,7 @@ func (q *query) appendParam(dst []byte, p sqltext.Param, v record.Value) ([]byte
 }
 
 func (q *query) wrap(p sqltext.Param, err error) error {
-	if bad, ok := err.(*recordError); ok {
+	if bad, ok := errors.AsType[*recordError](err); ok {
 		bad.err = fmt.Errorf("parameter :%s: %w", p.Name, bad.err)
 	}
 	return err
