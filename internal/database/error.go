@@ -104,8 +104,7 @@ func (e *StatementError) Error() string {
 	if e.Source != "" && e.Source != "stdin" {
 		where += fmt.Sprintf(" in file: '%s'", e.Source)
 	}
-	var db *Error
-	if errors.As(e.Err, &db) {
+	if db, ok := errors.AsType[*Error](e.Err); ok {
 		return db.head() + where + ": " + db.body()
 	}
 	return "ERROR" + where + ": " + e.Err.Error()

@@ -101,7 +101,7 @@ func (c *mysqlConn) Query(ctx context.Context, sql []byte) (Rows, error) {
 // it has sent an empty file instead.
 func (c *mysqlConn) refusal(err error) error {
 	err = c.fail(err)
-	if e, ok := err.(*Error); ok && e.Number == crUnknown {
+	if e, ok := errors.AsType[*Error](err); ok && e.Number == crUnknown {
 		return &Error{Number: crLocalRefused, State: stateGeneral, Message: "LOAD DATA LOCAL is refused: the server gets no file of this machine", cause: e.cause}
 	}
 	return err

@@ -114,8 +114,7 @@ func dial(ctx context.Context, cfg *mysql.Config) (conn driver.Conn, s *socket, 
 	if err == nil {
 		return conn, s, nil
 	}
-	var serverErr *mysql.MySQLError
-	if errors.As(err, &serverErr) {
+	if serverErr, ok := errors.AsType[*mysql.MySQLError](err); ok {
 		return nil, nil, newMySQLError(serverErr)
 	}
 	if s != nil && s.err != nil {

@@ -121,9 +121,7 @@ func TestDefaultDatabase(t *testing.T) {
 	var wg sync.WaitGroup
 	failed := make(chan error, tools)
 	for n := range tools {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			failed <- func() error {
 				conn, err := Open(t.Context(), e.url, Options{})
 				if err != nil {
@@ -140,7 +138,7 @@ func TestDefaultDatabase(t *testing.T) {
 				}
 				return nil
 			}()
-		}()
+		})
 	}
 	wg.Wait()
 	for range tools {
