@@ -146,8 +146,7 @@ func TestNetworkErrors(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		_, err := Run(t.Context(), Config{IgnoreRobots: true}, stream.Inputs{Stdin: strings.NewReader(c.url)}, &out)
-		var failed *FailedError
-		if !errors.As(err, &failed) {
+		if _, ok := errors.AsType[*FailedError](err); !ok {
 			t.Errorf("%s: %v", c.url, err)
 		}
 		got := results(t, out.Bytes())
