@@ -6,6 +6,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -46,7 +47,7 @@ func serve(args []string, stdin io.Reader, stdout io.Writer) error {
 	if err := server.Close(); err != nil {
 		return err
 	}
-	if err := <-done; err != http.ErrServerClosed {
+	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
