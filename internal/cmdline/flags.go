@@ -2,6 +2,7 @@ package cmdline
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -48,6 +49,17 @@ func InputFormatFlag() cli.Flag {
 // NullAsFlag is --null-as.
 func NullAsFlag() cli.Flag {
 	return &cli.StringFlag{Name: "null-as", Usage: "`TEXT` that stands for NULL in csv, tsv and tables"}
+}
+
+// RowFlags are --format, --null-as, --no-header and --binary: how the rows of a
+// database are written.
+func RowFlags() []cli.Flag {
+	return []cli.Flag{
+		FormatFlag(),
+		NullAsFlag(),
+		&cli.BoolFlag{Name: "no-header", Usage: "leave the column names out of csv, tsv and tables"},
+		&cli.StringFlag{Name: "binary", Value: "base64", Usage: "`HOW` binary values are written: base64, hex, raw"},
+	}
 }
 
 // RejectFlags are --rejects, --max-rejects and --force.
@@ -133,6 +145,22 @@ func (inv *Invocation) NullAs() *string {
 	}
 	s := inv.String("null-as")
 	return &s
+}
+
+// Rows is what the RowFlags say. A terminal gets every row at once.
+func (inv *Invocation) Rows() (f record.Format, o record.WriterOptions, err error) {
+	if f, err = inv.OutputFormat(); err != nil {
+		return f, o, err
+	}
+	o = record.WriterOptions{
+		NullAs:    inv.NullAs(),
+		NoHeader:  inv.Bool("no-header"),
+		FlushEach: inv.output != nil && inv.output.Terminal(),
+	}
+	if o.Binary, err = record.ParseEncoding(inv.String("binary")); err == nil {
+		_, err = record.NewWriter(io.Discard, f, o) // do they go together?
+	}
+	return f, o, Usage(err)
 }
 
 // Size is the value of a size flag in bytes: a number and, if wanted, one of

@@ -70,6 +70,16 @@ func Open(ctx context.Context, u dburl.URL, o Options) (Conn, error) {
 // errRowsOpen is a mistake of the program, not of its user.
 var errRowsOpen = errors.New("the rows of the previous statement are not closed")
 
+// Run runs one statement and writes its rows to w.
+func Run(ctx context.Context, conn Conn, sql []byte, w record.Writer) (n int64, err error) {
+	rows, err := conn.Query(ctx, sql)
+	if err != nil {
+		return 0, err
+	}
+	n, err = Copy(rows, w)
+	return n, errors.Join(err, rows.Close())
+}
+
 // Copy writes every result set of rows to w and returns the number of rows.
 // Names that repeat in a result set get endings, as record.UniqueNames says.
 func Copy(rows Rows, w record.Writer) (n int64, err error) {

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // Encoding is how binary values become text.
@@ -16,17 +18,16 @@ const (
 	Raw             // the bytes themselves; not in JSON
 )
 
+var encodingNames = []string{Base64: "base64", Hex: "hex", Raw: "raw"}
+
+func (e Encoding) String() string { return encodingNames[e] }
+
 // ParseEncoding returns the encoding called name.
 func ParseEncoding(name string) (Encoding, error) {
-	switch name {
-	case "base64":
-		return Base64, nil
-	case "hex":
-		return Hex, nil
-	case "raw":
-		return Raw, nil
+	if i := slices.Index(encodingNames, name); i >= 0 {
+		return Encoding(i), nil
 	}
-	return Base64, fmt.Errorf("unknown binary encoding %q: it is one of base64, hex, raw", name)
+	return Base64, fmt.Errorf("unknown binary encoding %q: it is one of %s", name, strings.Join(encodingNames, ", "))
 }
 
 // appendText appends b in its text form, which is ASCII except with Raw.

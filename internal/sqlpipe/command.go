@@ -3,6 +3,7 @@ package sqlpipe
 import (
 	"context"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,7 +11,6 @@ import (
 
 	"pipeworks/internal/cmdline"
 	"pipeworks/internal/dburl"
-	"pipeworks/internal/record"
 	"pipeworks/internal/stream"
 )
 
@@ -29,20 +29,16 @@ func Command() *cmdline.Command {
 them (DELIMITER included), or for SQLite as the sqlite3 shell does. The first
 error stops the stream: nothing after it has run. A last statement without a
 semicolon runs only if its line has ended; --eof run takes it as it is.`,
-		Flags: append([]cli.Flag{
+		Flags: slices.Concat([]cli.Flag{
 			cmdline.DBFlag(),
 			&cli.StringSliceFlag{Name: "execute", Aliases: []string{"e"}, Usage: "run `SQL` instead of the input; repeatable"},
-			cmdline.FormatFlag(),
-			cmdline.NullAsFlag(),
-			&cli.BoolFlag{Name: "no-header", Usage: "leave the column names out of csv, tsv and tables"},
-			&cli.StringFlag{Name: "binary", Value: "base64", Usage: "`HOW` binary values are written: base64, hex, raw"},
 			&cli.StringFlag{Name: "eof", Value: "newline", Usage: "`WHEN` a last statement without terminator runs: newline (its line has ended), run (always)"},
 			&cli.StringFlag{Name: "max-packet", Value: "64MiB", Usage: "longest statement taken, a `SIZE`"},
 			cmdline.DryRunFlag("print the statements instead of running them"),
 			cmdline.NullFlag("with -n: end each statement with NUL, not newline"),
 			cmdline.OutputFlag(),
 			cmdline.SummaryFlag(),
-		}, cmdline.RejectFlags()...),
+		}, cmdline.RowFlags(), cmdline.RejectFlags()),
 		Action: run,
 	}
 }
@@ -57,7 +53,7 @@ func run(ctx context.Context, inv *cmdline.Invocation) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := config(inv, out.Terminal())
+	cfg, err := config(inv)
 	if err != nil {
 		return err
 	}
@@ -89,16 +85,12 @@ func inputs(inv *cmdline.Invocation) (stream.Inputs, error) {
 	return stream.Inputs{Stdin: strings.NewReader(strings.Join(statements, ";\n") + "\n")}, nil
 }
 
-func config(inv *cmdline.Invocation, terminal bool) (cfg Config, err error) {
+func config(inv *cmdline.Invocation) (cfg Config, err error) {
 	if cfg.DB, err = dburl.Resolve(inv.String("db"), os.Getenv); err != nil {
 		return cfg, err
 	}
-	if cfg.Format, err = inv.OutputFormat(); err != nil {
+	if cfg.Format, cfg.Rows, err = inv.Rows(); err != nil {
 		return cfg, err
-	}
-	binary, err := record.ParseEncoding(inv.String("binary"))
-	if err != nil {
-		return cfg, cmdline.Usage(err)
 	}
 	if cfg.Scan.MaxStatement, err = inv.Size("max-packet"); err != nil {
 		return cfg, err
@@ -109,12 +101,6 @@ func config(inv *cmdline.Invocation, terminal bool) (cfg Config, err error) {
 		cfg.Scan.EOFRun = true
 	default:
 		return cfg, cmdline.Usagef("--eof %s: it is newline or run", eof)
-	}
-	cfg.Rows = record.WriterOptions{
-		NullAs:    inv.NullAs(),
-		NoHeader:  inv.Bool("no-header"),
-		Binary:    binary,
-		FlushEach: terminal,
 	}
 	cfg.Rejects = inv.Rejects()
 	return cfg, nil

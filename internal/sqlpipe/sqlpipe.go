@@ -59,7 +59,7 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (sum 
 	err = each(ctx, &cfg, in, rows.Flush, func(source string, st sqltext.Statement) error {
 		sum.In++
 		sum.Bytes += int64(len(st.Text))
-		n, err := execute(ctx, conn, st, rows)
+		n, err := database.Run(ctx, conn, st.Text, rows)
 		sum.Out += n
 		if err == nil {
 			return nil
@@ -112,15 +112,6 @@ func each(ctx context.Context, cfg *Config, in stream.Inputs, idle func() error,
 			}
 		}
 	})
-}
-
-func execute(ctx context.Context, conn database.Conn, st sqltext.Statement, w record.Writer) (int64, error) {
-	rows, err := conn.Query(ctx, st.Text)
-	if err != nil {
-		return 0, err
-	}
-	n, err := database.Copy(rows, w)
-	return n, errors.Join(err, rows.Close())
 }
 
 // reject says which statement failed, and gives it to the sink. The statement

@@ -1,0 +1,146 @@
+package fifo
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrLocked says that another process holds the directory.
+var ErrLocked = errors.New("another process has it in use")
+
+// Dir is a directory of named pipes that nobody but its owner can enter. What
+// it opens are the owner's own pipes in it, never what a symbolic link names.
+type Dir struct {
+	path string
+	f    *os.File
+}
+
+// MakeDir makes the directory at path (mode 0700) unless it is there, opens it
+// and reports whether it was made.
+func MakeDir(path string) (d *Dir, made bool, err error) {
+	err = os.Mkdir(path, 0o700)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, false, &Error{Path: path, Err: bare(err)}
+	}
+	made = err == nil
+	d, err = OpenDir(path)
+	return d, made, err
+}
+
+// OpenDir opens the directory at path. One that others may write to is refused.
+func OpenDir(path string) (*Dir, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, &Error{Path: path, Err: bare(err)}
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		err = &Error{Path: path, Err: bare(err)}
+	case !own(info):
+		err = &Error{Path: path, Err: errors.New("belongs to another user")}
+	case info.Mode().Perm()&0o022 != 0:
+		err = &Error{Path: path, Err: errors.New("others may write to it"), hint: "chmod 700 " + path}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &Dir{path, f}, nil
+}
+
+func own(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == os.Geteuid()
+}
+
+// Path is the path of a name in the directory.
+func (d *Dir) Path(name string) string { return filepath.Join(d.path, name) }
+
+// Lock makes the directory this process's own until it closes it or ends. It
+// does not wait: if another process has it, the error is ErrLocked.
+func (d *Dir) Lock() error {
+	err := flock(d.f, unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = ErrLocked
+	}
+	if err != nil {
+		return &Error{Path: d.path, Err: err}
+	}
+	return nil
+}
+
+// Make makes a new named pipe that is the owner's alone.
+func (d *Dir) Make(name string) error {
+	if err := unix.Mkfifo(d.Path(name), 0o600); err != nil {
+		return &Error{Path: d.Path(name), Err: err}
+	}
+	return nil
+}
+
+// Open opens a named pipe without waiting for its other side.
+func (d *Dir) Open(name string, flag int) (*os.File, error) {
+	path := d.Path(name)
+	fd, err := d.openat(name, flag|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC)
+	if err != nil {
+		return nil, &Error{Path: path, Err: err}
+	}
+	f := os.NewFile(uintptr(fd), path)
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		err = bare(err)
+	case info.Mode().Type() != fs.ModeNamedPipe:
+		err = ErrNotFIFO
+	case !own(info):
+		err = errors.New("belongs to another user")
+	}
+	if err != nil {
+		f.Close()
+		return nil, &Error{Path: path, Err: err}
+	}
+	return f, nil
+}
+
+func (d *Dir) openat(name string, flag int) (fd int, err error) {
+	conn, err := d.f.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	openErr := error(unix.EINTR)
+	err = conn.Control(func(dirfd uintptr) {
+		for openErr == unix.EINTR {
+			fd, openErr = unix.Openat(int(dirfd), name, flag, 0)
+		}
+	})
+	return fd, errors.Join(err, openErr)
+}
+
+// Names are the names in the directory.
+func (d *Dir) Names() ([]string, error) {
+	f, err := os.Open(d.path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Readdirnames(-1)
+}
+
+// Remove removes a name, if it is there.
+func (d *Dir) Remove(name string) error {
+	if err := unix.Unlink(d.Path(name)); err != nil && err != unix.ENOENT {
+		return &Error{Path: d.Path(name), Err: err}
+	}
+	return nil
+}
+
+// RemoveSelf removes the directory, if it is empty.
+func (d *Dir) RemoveSelf() { _ = unix.Rmdir(d.path) }
+
+// Close closes the directory and so gives up the lock.
+func (d *Dir) Close() error { return d.f.Close() }

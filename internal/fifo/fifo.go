@@ -1,0 +1,173 @@
+// Package fifo makes, opens and removes named pipes without their surprises: an
+// open that blocks for ever, an end of file between two writers, records torn
+// where writers share a pipe, bytes lost when a reader goes.
+//
+// What it builds on is in fifo(7) and pipe(7) of the Linux manual.
+package fifo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// AtomicSize is how many bytes one write puts into a pipe in one piece:
+// PIPE_BUF on Linux, the least of the systems.
+const AtomicSize = 4096
+
+// Error is a named pipe that cannot be used as one.
+type Error struct {
+	Path string
+	Err  error
+	hint string
+}
+
+func (e *Error) Error() string { return e.Path + ": " + e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
+
+// Hint is what to do about it.
+func (e *Error) Hint() string { return e.hint }
+
+// Reasons why a path is refused or a wait ended.
+var (
+	ErrNotFIFO  = errors.New("not a named pipe")
+	ErrReplaced = errors.New("the named pipe was removed or replaced")
+	ErrNoReader = errors.New("nobody reads it")
+)
+
+// Make makes a named pipe unless one is there already, and reports whether it
+// did. A symbolic link to one is taken; anything else is refused.
+func Make(path string, mode fs.FileMode) (made bool, err error) {
+	err = unix.Mkfifo(path, uint32(mode.Perm()))
+	if err == nil {
+		return true, nil
+	}
+	if err != unix.EEXIST {
+		return false, &Error{Path: path, Err: fmt.Errorf("make a named pipe: %w", err)}
+	}
+	return false, Check(path)
+}
+
+// Check returns an error if path is no named pipe.
+func Check(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return &Error{Path: path, Err: bare(err)}
+	}
+	if info.Mode().Type() != fs.ModeNamedPipe {
+		return &Error{Path: path, Err: ErrNotFIFO, hint: "a redirection makes a file where no pipe is yet: remove it, and start the reader first"}
+	}
+	return nil
+}
+
+// open opens the pipe and makes sure that it is one.
+func open(path string, flag int) (*os.File, error) {
+	f, err := os.OpenFile(path, flag, 0)
+	if err != nil {
+		return nil, &Error{Path: path, Err: bare(err)}
+	}
+	info, err := f.Stat()
+	if err == nil && info.Mode().Type() != fs.ModeNamedPipe {
+		err = ErrNotFIFO
+	}
+	if err != nil {
+		f.Close()
+		return nil, &Error{Path: path, Err: err}
+	}
+	return f, nil
+}
+
+// blockingOpen waits in open(2) for the other side. Nothing can interrupt
+// that: when ctx ends first, the goroutine is left behind, and closes what it
+// may still open.
+func blockingOpen(ctx context.Context, path string, flag int) (*os.File, error) {
+	type opened struct {
+		f   *os.File
+		err error
+	}
+	done := make(chan opened)
+	go func() {
+		f, err := open(path, flag)
+		select {
+		case done <- opened{f, err}:
+		case <-ctx.Done():
+			f.Close()
+		}
+	}()
+	select {
+	case o := <-done:
+		return o.f, o.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// OpenWhenRead opens the pipe for writing as soon as it is there and somebody
+// reads it. It looks again and again instead of waiting in open(2), so that it
+// can give up without having to open the pipe for reading: that would wake the
+// other writers for nobody.
+func OpenWhenRead(ctx context.Context, path string) (*os.File, error) {
+	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
+		f, err := open(path, os.O_WRONLY|unix.O_NONBLOCK)
+		switch {
+		case errors.Is(err, syscall.ENXIO):
+			err = &Error{Path: path, Err: ErrNoReader}
+		case errors.Is(err, fs.ErrNotExist):
+		default:
+			return f, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", err, context.Cause(ctx))
+		case <-time.After(pause):
+		}
+	}
+}
+
+// poll returns which of the events are there, and those that need no asking:
+// POLLERR at a write end without a reader, POLLHUP at a read end that a writer
+// has left.
+func poll(f *os.File, events int16) (there int16) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	_ = conn.Control(func(fd uintptr) {
+		fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
+		if _, err := unix.Poll(fds, 0); err == nil {
+			there = fds[0].Revents
+		}
+	})
+	return there
+}
+
+// flock locks or unlocks the file, for all who have it open.
+func flock(f *os.File, how int) error {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var lockErr error
+	err = conn.Control(func(fd uintptr) {
+		for lockErr = unix.EINTR; lockErr == unix.EINTR; {
+			lockErr = unix.Flock(int(fd), how)
+		}
+	})
+	return errors.Join(err, lockErr)
+}
+
+// bare takes the operation and path off a file error, for messages that name
+// the file themselves.
+func bare(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}

@@ -1,0 +1,90 @@
+package fifomerge
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"pipeworks/internal/fifo"
+)
+
+// errNewer drops the question that was waiting when another one came.
+var errNewer = errors.New("another query came before anybody read the answer: the older one is not run")
+
+// answerPlain serves those who have no client: a question is what somebody
+// writes to the pipe query until the end of file, its answer is for whoever
+// opens the pipe reply next.
+func (s *server) answerPlain(ctx context.Context, in *fifo.Reader) error {
+	for {
+		sql, err := readPlain(in, s.cfg.MaxRequest)
+		if err == nil && len(bytes.TrimSpace(sql)) > 0 {
+			err = s.replyPlain(ctx, in, sql)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, fifo.ErrReplaced):
+			return err
+		case err != nil:
+			s.warn(err)
+		}
+	}
+}
+
+// readPlain reads up to the end of file, which comes when the last writer has
+// left.
+func readPlain(in *fifo.Reader, limit int) (sql []byte, err error) {
+	buf := make([]byte, 4096)
+	for {
+		n, err := in.Read(buf)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(sql) <= limit {
+			sql = append(sql, buf[:n]...)
+		}
+	}
+	if len(sql) > limit {
+		return nil, fmt.Errorf("the query is longer than %d bytes: not run", limit)
+	}
+	return sql, nil
+}
+
+// replyPlain waits for a reader of the reply and runs the question for it. An
+// error is the answer then: there is no other place for it.
+func (s *server) replyPlain(ctx context.Context, in *fifo.Reader, sql []byte) error {
+	reply, err := s.openReply(ctx)
+	if err != nil {
+		return err
+	}
+	defer reply.Close()
+	for in.Ready() { // the reader is who asked last
+		s.warn(errNewer)
+		if sql, err = readPlain(in, s.cfg.MaxRequest); err != nil {
+			return err
+		}
+	}
+	stop := context.AfterFunc(ctx, func() { _ = reply.SetWriteDeadline(time.Now().Add(lastWords)) })
+	defer stop()
+	if err := s.answer(ctx, sql, s.cfg.Format, reply, func() error { return nil }); err != nil {
+		if ctx.Err() != nil {
+			err = errStopped
+		}
+		_, _ = fmt.Fprintln(reply, err) // whoever left in the middle has no use for it
+	}
+	return nil
+}
+
+// openReply opens the reply pipe as soon as somebody reads it.
+func (s *server) openReply(ctx context.Context) (*os.File, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.ReplyWait, fmt.Errorf("waited %v, the query is not run", s.cfg.ReplyWait))
+	defer cancel()
+	return fifo.OpenWhenRead(ctx, s.dir.Path(replyPipe))
+}

@@ -1,0 +1,142 @@
+package fifomerge
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"pipeworks/internal/database"
+	"pipeworks/internal/dburl"
+	"pipeworks/internal/record"
+	"pipeworks/internal/sqltext"
+)
+
+// pool keeps connections to a database open. It never lets anyone wait: if all
+// are busy it opens one more.
+type pool struct {
+	url  dburl.URL
+	keep int // idle connections to hold on to
+
+	mu   sync.Mutex
+	idle []*conn // the one used last at the end
+}
+
+// conn is a connection that is for one request at a time.
+type conn struct {
+	database.Conn
+	flush func() error // of the request in hand
+	used  time.Time
+}
+
+// unproved is how long a connection may have been idle and still be taken for
+// alive. Servers and what stands before them cut idle connections.
+const unproved = 5 * time.Second
+
+// get returns a connection on which nothing is left of earlier requests.
+// While it waits for the server it calls flush.
+func (p *pool) get(ctx context.Context, flush func() error) (*conn, error) {
+	for {
+		c := p.take()
+		if c == nil {
+			break
+		}
+		c.flush = flush
+		if time.Since(c.used) < unproved || c.alive(ctx) {
+			return c, nil
+		}
+		c.Close()
+	}
+	c := &conn{flush: flush}
+	var err error
+	c.Conn, err = database.Open(ctx, p.url, database.Options{OnWait: func() error { return c.flush() }})
+	return c, err
+}
+
+func (p *pool) take() *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := len(p.idle) - 1
+	if last < 0 {
+		return nil
+	}
+	c := p.idle[last]
+	p.idle = p.idle[:last]
+	return c
+}
+
+func (c *conn) alive(ctx context.Context) bool {
+	rows, err := c.Query(ctx, []byte("SELECT 1"))
+	return err == nil && rows.Close() == nil
+}
+
+// put takes back a connection that is as good as new.
+func (p *pool) put(c *conn) {
+	c.used = time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.idle) < p.keep {
+		p.idle = append(p.idle, c)
+		return
+	}
+	c.Close()
+}
+
+func (p *pool) close() {
+	for c := p.take(); c != nil; c = p.take() {
+		c.Close()
+	}
+}
+
+// run runs the statements of a request and writes their rows to w. Each
+// request has a connection to itself. What it leaves behind there, such as an
+// open transaction, a variable or a temporary table, goes with the connection.
+func (p *pool) run(ctx context.Context, sql *sqltext.Scanner, w record.Writer, flush func() error) error {
+	c, err := p.get(ctx, flush)
+	if err != nil {
+		return err
+	}
+	clean := true
+	for err == nil {
+		var st sqltext.Statement
+		if st, err = sql.Next(); err != nil {
+			break
+		}
+		clean = clean && leavesNothing(st.Text)
+		if _, err = database.Run(ctx, c, st.Text, w); err != nil {
+			dbErr, ok := errors.AsType[*database.Error](err)
+			clean = clean && ok && !dbErr.ConnectionLost()
+			err = &database.StatementError{Line: st.Line, Err: err}
+		}
+	}
+	if clean {
+		p.put(c)
+	} else {
+		c.Close()
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return errors.Join(err, w.Flush())
+}
+
+// leavesNothing reports whether a statement, outside a transaction, leaves
+// nothing behind in its session. It says no too often rather than too rarely.
+func leavesNothing(sql []byte) bool {
+	end := bytes.IndexFunc(sql, func(r rune) bool { return !unicode.IsLetter(r) })
+	if end < 0 {
+		end = len(sql)
+	}
+	switch strings.ToUpper(string(sql[:end])) {
+	case "INSERT", "UPDATE", "DELETE", "REPLACE", "SHOW", "EXPLAIN":
+		return true
+	case "SELECT", "WITH", "VALUES": // may set @variables, or take locks by name
+		return !bytes.Contains(sql, []byte(":=")) && !bytes.Contains(bytes.ToUpper(sql), []byte("GET_LOCK")) &&
+			!bytes.Contains(bytes.ToUpper(sql), []byte("INTO"))
+	}
+	return false
+}

@@ -1,0 +1,289 @@
+package fifomerge
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"pipeworks/internal/fifo"
+	"pipeworks/internal/record"
+)
+
+// How a client and the server talk, in a directory of named pipes:
+//
+// The client makes two pipes, ID.query and ID.reply, ID being 32 random
+// hexadecimal digits, opens both, and writes one line of at most 4096 bytes to
+// the pipe hello:
+//
+//	1 ID OPTIONS
+//
+// 1 is the version; OPTIONS are the format of the answers, as in a URL's query
+// (format=csv&null-as=NULL&header=no&binary=hex), and may be missing. The
+// server opens both pipes, removes their names, and answers in the reply pipe:
+//
+//	. 0
+//
+// A question is SQL, ended by a NUL byte, in the query pipe. Its answer is
+// lines in the reply pipe: the rows, with one more dot in front of those that
+// begin with a dot, and then a line of a dot, a space, and the exit status:
+//
+//	. 0
+//	. 1 <tab> MESSAGE [<tab> HINT]
+//
+// where backslash, tab and newline in MESSAGE and HINT are \\, \t and \n. Any
+// number of questions may follow. The end of file in the query pipe ends the
+// session and stops what is running for it; so does the end of file in the
+// reply pipe for the client.
+const (
+	helloPipe   = "hello"
+	queryPipe   = "query" // of those who have no client
+	replyPipe   = "reply"
+	querySuffix = ".query"
+	replySuffix = ".reply"
+
+	protocolVersion = "1"
+)
+
+// answerFormat is how the rows of an answer are written.
+type answerFormat struct {
+	Format record.Format
+	Rows   record.WriterOptions
+}
+
+// hello is what a client says first.
+type hello struct {
+	id     string
+	format answerFormat
+}
+
+func newID() string {
+	id := make([]byte, 16)
+	rand.Read(id) //nolint:errcheck // it never fails
+	return hex.EncodeToString(id)
+}
+
+func validID(id string) bool {
+	for _, c := range id {
+		if !strings.ContainsRune("0123456789abcdef", c) {
+			return false
+		}
+	}
+	return len(id) == 32
+}
+
+// line is the hello as it goes into the pipe, in one write.
+func (h hello) line() ([]byte, error) {
+	options := url.Values{"format": {h.format.Format.String()}, "binary": {h.format.Rows.Binary.String()}}
+	if h.format.Rows.NullAs != nil {
+		options.Set("null-as", *h.format.Rows.NullAs)
+	}
+	if h.format.Rows.NoHeader {
+		options.Set("header", "no")
+	}
+	line := fmt.Appendf(nil, "%s %s %s\n", protocolVersion, h.id, options.Encode())
+	if len(line) > fifo.AtomicSize {
+		return nil, errors.New("--null-as is too long")
+	}
+	return line, nil
+}
+
+// parseHello reads a hello. If it names no session the id is empty; an error
+// beside an id can be told to the client.
+func parseHello(line string) (h hello, err error) {
+	version, rest, _ := strings.Cut(line, " ")
+	id, options, _ := strings.Cut(rest, " ")
+	if !validID(id) {
+		return h, fmt.Errorf("not a hello: %.60q", line)
+	}
+	h.id = id
+	if version != protocolVersion {
+		return h, fmt.Errorf("version %q is not spoken here", version)
+	}
+	values, err := url.ParseQuery(options)
+	if err != nil {
+		return h, fmt.Errorf("options %q: %w", options, err)
+	}
+	h.format, err = parseAnswerFormat(values)
+	return h, err
+}
+
+func parseAnswerFormat(options url.Values) (f answerFormat, err error) {
+	f.Format = record.JSONL
+	for name := range options {
+		value := options.Get(name)
+		switch name {
+		case "format":
+			f.Format, err = record.ParseFormat(value, record.OutputFormats)
+		case "null-as":
+			f.Rows.NullAs = &value
+		case "header":
+			f.Rows.NoHeader = value == "no"
+		case "binary":
+			f.Rows.Binary, err = record.ParseEncoding(value)
+		default:
+			err = fmt.Errorf("unknown option %q", name)
+		}
+		if err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// answerWriter writes the lines of an answer.
+type answerWriter struct {
+	w      *bufio.Writer
+	inLine bool
+}
+
+func newAnswerWriter(w io.Writer) *answerWriter {
+	return &answerWriter{w: bufio.NewWriterSize(w, 64<<10)}
+}
+
+// Write writes a part of the rows.
+func (a *answerWriter) Write(p []byte) (int, error) {
+	n := len(p)
+	if n == 0 {
+		return 0, nil
+	}
+	if !a.inLine && p[0] == '.' {
+		_ = a.w.WriteByte('.') // an error stays until Flush
+	}
+	a.inLine = p[n-1] != '\n'
+	for {
+		i := bytes.Index(p, []byte("\n."))
+		if i < 0 {
+			break
+		}
+		_, _ = a.w.Write(p[:i+2])
+		_ = a.w.WriteByte('.')
+		p = p[i+2:]
+	}
+	_, err := a.w.Write(p)
+	return n, err
+}
+
+// Flush sends what was written so far.
+func (a *answerWriter) Flush() error { return a.w.Flush() }
+
+var (
+	escapeField   = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`)
+	unescapeField = strings.NewReplacer(`\\`, `\`, `\t`, "\t", `\n`, "\n")
+)
+
+// End writes the line that says how it went, and sends all.
+func (a *answerWriter) End(err error) error {
+	if a.inLine {
+		_ = a.w.WriteByte('\n')
+		a.inLine = false
+	}
+	_, _ = a.w.WriteString(". " + strconv.Itoa(statusOf(err)))
+	if err != nil {
+		_, _ = a.w.WriteString("\t" + escapeField.Replace(err.Error()))
+		if hint := hintOf(err); hint != "" {
+			_, _ = a.w.WriteString("\t" + escapeField.Replace(hint))
+		}
+	}
+	_ = a.w.WriteByte('\n')
+	return a.w.Flush()
+}
+
+// statusOf and hintOf are what an error says of itself, as every tool's do.
+func statusOf(err error) int {
+	var s interface{ ExitStatus() int }
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &s):
+		return s.ExitStatus()
+	}
+	return 1
+}
+
+func hintOf(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}
+
+// AnswerError is an answer that says that the question failed.
+type AnswerError struct {
+	Status  int
+	Message string
+	hint    string
+}
+
+func (e *AnswerError) Error() string   { return e.Message }
+func (e *AnswerError) ExitStatus() int { return e.Status }
+
+// Hint is the server's.
+func (e *AnswerError) Hint() string { return e.hint }
+
+// copyAnswer reads one answer from r and writes its rows to out. An
+// *AnswerError is what the answer says; after any other error the session is
+// of no use.
+func copyAnswer(out *bufio.Writer, r *bufio.Reader) error {
+	for begins := true; ; {
+		if r.Buffered() == 0 {
+			if err := out.Flush(); err != nil {
+				return err
+			}
+		}
+		line, err := r.ReadSlice('\n')
+		if err == bufio.ErrBufferFull {
+			err = nil
+		}
+		if begins && len(line) > 0 && line[0] == '.' {
+			if line = line[1:]; len(line) == 0 || line[0] != '.' {
+				return readStatus(line, r)
+			}
+		}
+		if len(line) > 0 {
+			begins = line[len(line)-1] == '\n'
+			if _, err := out.Write(line); err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// readStatus reads the last line of an answer, of which line has arrived,
+// without its dot.
+func readStatus(line []byte, r *bufio.Reader) error {
+	text := string(line)
+	if !strings.HasSuffix(text, "\n") {
+		rest, err := r.ReadString('\n')
+		if err != nil {
+			return err
+		}
+		text += rest
+	}
+	fields := strings.Split(strings.TrimSuffix(text, "\n"), "\t")
+	status, err := strconv.Atoi(strings.TrimPrefix(fields[0], " "))
+	if err != nil || status < 0 || status > 255 {
+		return fmt.Errorf("the server does not speak this protocol: %.60q", "."+text)
+	}
+	if status == 0 {
+		return nil
+	}
+	e := &AnswerError{Status: status, Message: "status " + fields[0]}
+	if len(fields) > 1 {
+		e.Message = unescapeField.Replace(fields[1])
+	}
+	if len(fields) > 2 {
+		e.hint = unescapeField.Replace(fields[2])
+	}
+	return e
+}

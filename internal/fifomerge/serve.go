@@ -1,0 +1,348 @@
+package fifomerge
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"pipeworks/internal/dburl"
+	"pipeworks/internal/fifo"
+	"pipeworks/internal/record"
+	"pipeworks/internal/sqltext"
+)
+
+// ServeConfig says which database answers, and where it is asked.
+type ServeConfig struct {
+	Dir         string // made if missing, with mode 0700
+	DB          dburl.URL
+	Connections int           // idle ones to keep open; 0 is 4
+	MaxRequest  int           // bytes; 0 is what a statement may have
+	Format      answerFormat  // for those who have no client
+	ReplyWait   time.Duration // for one of them to read the answer; 0 is 10 s
+
+	Warn func(message string) // what a client did wrong; nil: nobody is told
+}
+
+// ServeSummary is what a server did.
+type ServeSummary struct {
+	Clients int `json:"clients"`
+	In      int `json:"in"`     // questions
+	Failed  int `json:"failed"` // answered with an error
+}
+
+// errMemory is a database that each connection would have one of.
+var errMemory = errors.New("sqlite::memory: is another database to each connection; serve a file")
+
+// errStopped is what clients are told when the server ends.
+var errStopped = errors.New("the server was stopped")
+
+// Serve answers questions to the database of cfg through the named pipes in a
+// directory until ctx ends. It calls ready when it can be asked.
+func Serve(ctx context.Context, cfg ServeConfig, ready func()) (ServeSummary, error) {
+	if cfg.Connections == 0 {
+		cfg.Connections = 4
+	}
+	if cfg.MaxRequest == 0 {
+		cfg.MaxRequest = sqltext.DefaultMaxStatement
+	}
+	if cfg.ReplyWait == 0 {
+		cfg.ReplyWait = 10 * time.Second
+	}
+	if cfg.DB.File == ":memory:" {
+		return ServeSummary{}, errMemory
+	}
+	s := &server{cfg: &cfg, pool: &pool{url: cfg.DB, keep: cfg.Connections}}
+	defer s.pool.close()
+	// A database that cannot be had is said now, not to the first client.
+	c, err := s.pool.get(ctx, func() error { return nil })
+	if err != nil {
+		return s.sum, err
+	}
+	s.pool.put(c)
+	if err := s.open(); err != nil {
+		return s.sum, err
+	}
+	defer s.close()
+	greeter, err := fifo.OpenReader(s.dir.Path(helloPipe))
+	if err != nil {
+		return s.sum, err
+	}
+	defer greeter.Close()
+	questions, err := fifo.OpenReader(s.dir.Path(queryPipe))
+	if err != nil {
+		return s.sum, err
+	}
+	defer questions.Close()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(ctx, func() {
+		greeter.SetDeadline(time.Now())
+		questions.SetDeadline(time.Now())
+	})
+	defer stop()
+	ready()
+	var all sync.WaitGroup
+	all.Go(func() { cancel(s.answerPlain(ctx, questions)) })
+	all.Go(func() { cancel(s.greet(ctx, greeter, &all)) })
+	all.Wait()
+	return s.sum, context.Cause(ctx)
+}
+
+// servedPipes are always there.
+var servedPipes = []string{helloPipe, queryPipe, replyPipe}
+
+type server struct {
+	cfg  *ServeConfig
+	pool *pool
+	dir  *fifo.Dir
+	made bool // the directory
+
+	mu    sync.Mutex // of sum
+	sum   ServeSummary
+	swept time.Time
+}
+
+// open makes the directory this server's own, and the pipes in it.
+func (s *server) open() (err error) {
+	if s.dir, s.made, err = fifo.MakeDir(s.cfg.Dir); err != nil {
+		return err
+	}
+	if err := s.dir.Lock(); err != nil {
+		s.dir.Close()
+		return err
+	}
+	// What is there is left of a server that was killed: else it had the lock.
+	s.removePipes(time.Second)
+	for _, name := range servedPipes {
+		if err := s.dir.Make(name); err != nil {
+			s.close()
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *server) close() {
+	s.removePipes(0)
+	if s.made {
+		s.dir.RemoveSelf()
+	}
+	s.dir.Close()
+}
+
+func (s *server) removePipes(age time.Duration) {
+	for _, name := range servedPipes {
+		s.remove(name)
+	}
+	s.sweep(age)
+}
+
+// sweep removes the pipes of clients that were killed before they were served:
+// those whose reply pipe nobody reads. A client opens it right after it made
+// it; pipes younger than age are left to it.
+func (s *server) sweep(age time.Duration) {
+	s.swept = time.Now()
+	names, err := s.dir.Names()
+	if err != nil {
+		s.warn(err)
+		return
+	}
+	for _, name := range names {
+		id, ok := strings.CutSuffix(name, replySuffix)
+		if !ok {
+			id, ok = strings.CutSuffix(name, querySuffix)
+		}
+		info, err := os.Lstat(s.dir.Path(name))
+		if !ok || !validID(id) || err != nil || time.Since(info.ModTime()) < age {
+			continue
+		}
+		f, err := s.dir.Open(id+replySuffix, os.O_WRONLY)
+		if err != nil {
+			s.remove(name)
+			continue
+		}
+		f.Close()
+	}
+}
+
+func (s *server) remove(name string) {
+	if err := s.dir.Remove(name); err != nil {
+		s.warn(err)
+	}
+}
+
+func (s *server) warn(err error) {
+	if s.cfg.Warn != nil {
+		s.cfg.Warn(err.Error())
+	}
+}
+
+// greet begins a session for each client that says hello.
+func (s *server) greet(ctx context.Context, in *fifo.Reader, all *sync.WaitGroup) error {
+	b := newBlocks(in, '\n', fifo.AtomicSize)
+	for {
+		lines, err := b.Read()
+		if err == io.EOF {
+			b.Rest()
+			continue
+		}
+		var tooLong *tooLongError
+		if errors.As(err, &tooLong) {
+			s.warn(err)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for line := range bytes.Lines(lines) {
+			h, err := parseHello(strings.TrimSuffix(string(line), "\n"))
+			if h.id == "" {
+				s.warn(err)
+				continue
+			}
+			s.count(func(sum *ServeSummary) { sum.Clients++ })
+			all.Go(func() {
+				if err := s.session(ctx, h, err); err != nil && ctx.Err() == nil {
+					s.warn(err)
+				}
+			})
+		}
+		if time.Since(s.swept) > time.Minute {
+			s.sweep(time.Second)
+		}
+	}
+}
+
+func (s *server) count(add func(*ServeSummary)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	add(&s.sum)
+}
+
+// answer runs one question and writes its rows to out. flush sends on what out
+// holds back.
+func (s *server) answer(ctx context.Context, sql []byte, format answerFormat, out io.Writer, flush func() error) error {
+	rows, err := record.NewWriter(out, format.Format, format.Rows)
+	if err == nil {
+		script := sqltext.NewScanner(bytes.NewReader(sql), sqltext.ScanOptions{
+			Dialect:      s.cfg.DB.Dialect,
+			Source:       "query",
+			MaxStatement: s.cfg.MaxRequest,
+			EOFRun:       true, // its end is unmistakable
+		})
+		err = s.pool.run(ctx, script, rows, func() error { return errors.Join(rows.Flush(), flush()) })
+	}
+	s.count(func(sum *ServeSummary) {
+		sum.In++
+		if err != nil {
+			sum.Failed++
+		}
+	})
+	return err
+}
+
+// errGone ends what is running for a client that is not there any more.
+var errGone = errors.New("the client is gone")
+
+// session serves one client. helloErr is what was wrong with its hello.
+func (s *server) session(ctx context.Context, h hello, helloErr error) error {
+	query, err := s.dir.Open(h.id+querySuffix, os.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	defer query.Close()
+	reply, err := s.dir.Open(h.id+replySuffix, os.O_WRONLY)
+	s.remove(h.id + querySuffix)
+	s.remove(h.id + replySuffix)
+	if err != nil {
+		return err
+	}
+	defer reply.Close()
+	out := newAnswerWriter(reply)
+	if err := out.End(helloErr); err != nil || helloErr != nil {
+		return helloErr
+	}
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	// A client that does not read must not hold up the end of the server.
+	stop := context.AfterFunc(ctx, func() { _ = reply.SetWriteDeadline(time.Now().Add(lastWords)) })
+	defer stop()
+	requests := make(chan []byte)
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		defer close(requests)
+		cancel(s.readRequests(ctx, query, requests))
+	})
+	defer reading.Wait()
+	defer query.Close() // ends the reading
+	for sql := range requests {
+		err := s.answer(ctx, sql, h.format, out, out.Flush)
+		if err != nil && ctx.Err() != nil {
+			err = sessionEnd(ctx)
+		}
+		if out.End(err) != nil {
+			return nil // nobody reads
+		}
+	}
+	if cause := sessionEnd(ctx); cause != errGone {
+		_ = out.End(cause)
+	}
+	return nil
+}
+
+// sessionEnd is what a client is told when its session ends.
+func sessionEnd(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if _, ok := errors.AsType[*requestError](cause); ok || cause == errGone {
+		return cause
+	}
+	return errStopped
+}
+
+// requestError is a request that cannot be taken. There is no way to go on.
+type requestError struct{ err error }
+
+func (e *requestError) Error() string { return e.err.Error() }
+
+// readRequests hands on each request, and returns why there are no more.
+func (s *server) readRequests(ctx context.Context, query *os.File, requests chan<- []byte) error {
+	in := bufio.NewReaderSize(query, 64<<10)
+	for {
+		sql, err := readRequest(in, s.cfg.MaxRequest)
+		if err != nil {
+			return err
+		}
+		select {
+		case requests <- sql:
+		case <-ctx.Done():
+			return errStopped
+		}
+	}
+}
+
+// readRequest reads to the next NUL.
+func readRequest(in *bufio.Reader, limit int) ([]byte, error) {
+	var sql []byte
+	for {
+		piece, err := in.ReadSlice(0)
+		if len(sql)+len(piece) > limit {
+			return nil, &requestError{fmt.Errorf("the query is longer than %d bytes", limit)}
+		}
+		sql = append(sql, piece...)
+		switch err {
+		case nil:
+			return sql[:len(sql)-1], nil
+		case bufio.ErrBufferFull:
+		default:
+			return nil, errGone
+		}
+	}
+}
