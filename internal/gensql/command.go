@@ -37,7 +37,7 @@ func insertCommand() *cmdline.Command {
 		Operands: "TABLE [FILE...]",
 		Examples: []cmdline.Example{
 			{Comment: "load a CSV file, making the table", Line: "gensql insert cities --create cities.csv | sqlpipe"},
-			{Comment: "the rows of one database into another", Line: "sqlpipe --db mysql://root@db1/shop -e 'SELECT * FROM orders' | gensql insert orders | sqlpipe --db mysql://root@db2/shop"},
+			{Comment: "the rows of one database into another", Line: "sqlpipe --db mysql://root@db1/shop -e 'SELECT * FROM orders' | gensql insert orders --dialect mysql | sqlpipe --db mysql://root@db2/shop"},
 		},
 		Description: tableDescription,
 		Flags:       append(tableFlags(), createFlag(), batchFlag(), maxPacketFlag()),
@@ -99,7 +99,7 @@ func queryCommand() *cmdline.Command {
 		Operands: "SQL [FILE...]",
 		Examples: []cmdline.Example{
 			{Comment: "a statement of its own, no record needed", Line: "gensql query 'SELECT url FROM pages WHERE title = :title' --param \"title=It's\" | sqlpipe"},
-			{Comment: "one statement for each record", Line: "gensql query 'UPDATE pages SET seen = NOW() WHERE url = :url' seen.jsonl | sqlpipe"},
+			{Comment: "one statement for each record", Line: "gensql query 'UPDATE pages SET seen = CURRENT_TIMESTAMP WHERE url = :url' seen.jsonl | sqlpipe"},
 		},
 		Description: `:name is the value of the record's field, or of --param, as a literal: write no
 quotes around it. A JSON array is a list: IN (:ids). :name!id is a quoted
