@@ -1,0 +1,143 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"pipeworks/internal/cmdline"
+)
+
+// cmdReadme runs a block of the README as it stands there, then LINE in the
+// same shell.
+func cmdReadme(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: readme WORDS [LINE]")
+	}
+	blocks, err := readmeBlocks()
+	ts.Check(err)
+	var found []string
+	for _, block := range blocks {
+		if strings.HasPrefix(block, args[0]) {
+			found = append(found, block)
+		}
+	}
+	if len(found) != 1 {
+		ts.Fatalf("%d blocks of the README begin with %q", len(found), args[0])
+	}
+	expect(ts, 0, "bash", "-o", "pipefail", "-c", here(found[0])+strings.Join(args[1:], ""))
+}
+
+// here is a line of the manual for a machine without the server that it names
+// and with a /tmp that belongs to others.
+func here(line string) string {
+	line = mysqlURL.ReplaceAllString(line, "sqlite:$1-$2.db")
+	return strings.ReplaceAll(line, "/tmp/", "$TMPDIR/")
+}
+
+var mysqlURL = regexp.MustCompile(`mysql://\w+@(\w+)/(\w+)`)
+
+// readmeBlocks are the indented blocks of README.md, without their indent.
+func readmeBlocks() ([]string, error) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		return nil, err
+	}
+	var blocks []string
+	inBlock := false
+	for line := range strings.Lines(string(text)) {
+		code, ok := strings.CutPrefix(line, "    ")
+		switch {
+		case ok && inBlock:
+			blocks[len(blocks)-1] += code
+		case ok:
+			blocks = append(blocks, code)
+		}
+		inBlock = ok
+	}
+	return blocks, nil
+}
+
+// cmdExample runs an example of a tool's help as it stands there.
+func cmdExample(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: example TOOL [VERB] N")
+	}
+	n, err := strconv.Atoi(args[len(args)-1])
+	ts.Check(err)
+	examples := allExamples()[strings.Join(args[:len(args)-1], " ")]
+	if n < 1 || n > len(examples) {
+		ts.Fatalf("there are %d examples", len(examples))
+	}
+	expect(ts, 0, "bash", "-o", "pipefail", "-c", here(examples[n-1].Line))
+}
+
+// allExamples are the examples of every tool and verb, by its name.
+func allExamples() map[string][]cmdline.Example {
+	examples := map[string][]cmdline.Example{}
+	for name, command := range tools {
+		c := command()
+		examples[name] = c.Examples
+		for _, verb := range c.Verbs {
+			examples[name+" "+verb.Name] = verb.Examples
+		}
+	}
+	return examples
+}
+
+// notRun are the blocks of the README that no script runs, and why.
+var notRun = map[string]string{
+	"make demo":    "it builds the tools, and runs the tests",
+	"mkfifo a b c": "",
+	"fifomerge":    "",
+}
+
+// TestManualIsRun fails for an example of the help, or a block of the README,
+// that no script runs.
+func TestManualIsRun(t *testing.T) {
+	scripts := ""
+	paths, err := filepath.Glob("testdata/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scripts += string(text)
+	}
+	for name, examples := range allExamples() {
+		for i, e := range examples {
+			command := "example " + name + " " + strconv.Itoa(i+1)
+			if !strings.Contains(scripts, "\n"+command+"\n") {
+				t.Errorf("no script has the line %q: %s", command, e.Line)
+			}
+		}
+	}
+
+	var begins []string
+	for _, match := range readmeLine.FindAllStringSubmatch(scripts, -1) {
+		begins = append(begins, strings.ReplaceAll(match[1], "''", "'"))
+	}
+	for words := range notRun {
+		begins = append(begins, words)
+	}
+	blocks, err := readmeBlocks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, block := range blocks {
+		if !slices.ContainsFunc(begins, func(words string) bool { return strings.HasPrefix(block, words) }) {
+			t.Errorf("no script runs the block of the README\n%s", block)
+		}
+	}
+}
+
+var readmeLine = regexp.MustCompile(`(?m)^readme '((?:[^']|'')+)'`)
