@@ -10,7 +10,8 @@
 //	status STATUS NAME ...  run one program
 //	out [LINE...]           the last standard output is exactly these lines
 //	err [LINE...]           so is the last standard error
-//	serve DIR               serve DIR on $SITE, and what site.go lists below /_/
+//	serve DIR               serve DIR at $SITE (http://$HOST), and below /_/ what
+//	                        site_test.go lists
 //	mute                    $MUTE is a HOST:PORT that takes connections and says nothing
 //	readme WORDS            run the block of README.md that begins with WORDS
 //	example TOOL [VERB] N   run the Nth example of the help

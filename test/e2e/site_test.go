@@ -23,6 +23,7 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 		root.Close()
 	})
 	ts.Setenv("SITE", server.URL)
+	ts.Setenv("HOST", server.Listener.Addr().String())
 }
 
 // site serves the files below root, and below /_/ what no file can do.
