@@ -64,6 +64,7 @@ func TestScripts(t *testing.T) {
 		Setup:              setup,
 		Condition:          condition,
 		RequireUniqueNames: true,
+		ContinueOnError:    true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"sh":      cmdSh,
 			"status":  cmdStatus,
