@@ -117,9 +117,12 @@ func each(ctx context.Context, cfg *Config, in stream.Inputs, idle func() error,
 // reject says which statement failed, and gives it to the sink. The statement
 // keeps a terminator, so that it can be run again as it is in the rejects.
 func (cfg *Config) reject(source string, st sqltext.Statement, err error) error {
-	failed := &database.StatementError{Source: source, Line: st.Line, Err: err}
 	var dbErr *database.Error
-	if !errors.As(err, &dbErr) || dbErr.ConnectionLost() {
+	if !errors.As(err, &dbErr) {
+		return err // the output's, or why the run was stopped
+	}
+	failed := &database.StatementError{Source: source, Line: st.Line, Err: err}
+	if dbErr.ConnectionLost() {
 		return failed // about more than this statement
 	}
 	return cfg.Rejects.Add(reject.Record{
