@@ -12,7 +12,8 @@
 //	err [LINE...]           so is the last standard error
 //	serve DIR               serve DIR at $SITE (http://$HOST), and below /_/ what
 //	                        site_test.go lists
-//	mute                    $MUTE is a HOST:PORT that takes connections and says nothing
+//	mute                    $MUTE is a HOST:PORT that takes connections, says nothing,
+//	                        and makes the file "connected" for each
 //	readme WORDS            run the block of README.md that begins with WORDS
 //	example TOOL [VERB] N   run the Nth example of the help
 //
@@ -218,13 +219,32 @@ func is(ts *testscript.TestScript, stream string, neg bool, lines []string) {
 	}
 }
 
-// cmdMute listens without ever accepting: the kernel makes the connections.
+// cmdMute takes connections, says nothing, and makes the file "connected" for
+// each.
 func cmdMute(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: mute")
 	}
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	ts.Check(err)
-	ts.Defer(func() { listener.Close() })
+	connected := ts.MkAbs("connected")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+			if err := os.WriteFile(connected, nil, 0o600); err != nil {
+				return
+			}
+		}
+	}()
+	ts.Defer(func() {
+		listener.Close()
+		<-done
+	})
 	ts.Setenv("MUTE", listener.Addr().String())
 }
