@@ -9,8 +9,10 @@ package sqlpipe
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 
@@ -87,7 +89,10 @@ func List(ctx context.Context, cfg Config, terminator byte, in stream.Inputs, ou
 		return w.WriteByte(terminator)
 	})
 	sum.Out = sum.In
-	return sum, errors.Join(err, w.Flush())
+	if failure := w.Flush(); !errors.Is(err, failure) { // it repeats that of a Write
+		err = errors.Join(err, failure)
+	}
+	return sum, err
 }
 
 // each calls fn with every statement of every input, and idle whenever an
@@ -114,8 +119,7 @@ func each(ctx context.Context, cfg *Config, in stream.Inputs, idle func() error,
 	})
 }
 
-// reject says which statement failed, and gives it to the sink. The statement
-// keeps a terminator, so that it can be run again as it is in the rejects.
+// reject says which statement failed, and gives it to the sink.
 func (cfg *Config) reject(source string, st sqltext.Statement, err error) error {
 	var dbErr *database.Error
 	if !errors.As(err, &dbErr) {
@@ -131,6 +135,28 @@ func (cfg *Config) reject(source string, st sqltext.Statement, err error) error 
 		Err:       failed,
 		Code:      strconv.Itoa(dbErr.Number),
 		Retryable: dbErr.Retryable(),
-		Input:     append(st.Text, ';'),
+		Input:     script(st.Text, cfg.DB.Dialect),
 	})
+}
+
+// script is the shortest script of the statement alone, so that it can be run
+// again as it is in the rejects: a comment at its end must not swallow the
+// terminator, nor one inside a procedure end it.
+func script(text []byte, d sqltext.Dialect) []byte {
+	forms := []string{"%s;", "%s\n;"}
+	if d == sqltext.MySQL {
+		forms = append(forms, "DELIMITER //\n%s\n//\nDELIMITER ;", "DELIMITER $$\n%s\n$$\nDELIMITER ;")
+	}
+	for _, form := range forms {
+		script := fmt.Appendf(nil, form, text)
+		scanner := sqltext.NewScanner(bytes.NewReader(script), sqltext.ScanOptions{Dialect: d, MaxStatement: len(script)})
+		st, err := scanner.Next()
+		if err != nil || !bytes.Equal(st.Text, text) {
+			continue
+		}
+		if _, err := scanner.Next(); err == io.EOF {
+			return script
+		}
+	}
+	return fmt.Appendf(nil, forms[0], text)
 }
