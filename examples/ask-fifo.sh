@@ -16,5 +16,5 @@ echo 'SELECT COUNT(*) AS pages FROM pages;' > questions/query
 cat questions/reply
 
 # The end of the server is the end of its pipes.
-kill %1
-wait %1 || true
+kill $!
+wait $! || true

@@ -52,6 +52,7 @@ type Invocation struct {
 	output   *stream.Output
 	rejects  *stream.Output
 	operands []string
+	notedDB  bool
 }
 
 // Operands are the arguments that are no flags.
@@ -75,11 +76,17 @@ func (inv *Invocation) Verbosef(format string, args ...any) {
 	}
 }
 
-// NoteDefaultDB says which database is used when nobody named one.
-func (inv *Invocation) NoteDefaultDB(u dburl.URL) {
-	if u.Default {
-		inv.Notef("the database is %s (--db or $%s names another)", u.File, dburl.Env)
+// NoteDefaultDB says which database is used when nobody named one: before its
+// file is made, and after a failure, which may be that of the wrong database.
+func (inv *Invocation) NoteDefaultDB(u dburl.URL, failure error) {
+	if !u.Default || inv.notedDB {
+		return
 	}
+	if _, err := os.Stat(u.File); err == nil && failure == nil && !inv.Bool("verbose") {
+		return
+	}
+	inv.notedDB = true
+	inv.Notef("the database is %s (--db or $%s names another)", u.File, dburl.Env)
 }
 
 // Inputs are the operands that name inputs; none is standard input. A terminal

@@ -233,7 +233,7 @@ func runServe(ctx context.Context, inv *cmdline.Invocation) error {
 	if cfg.Format.Format, cfg.Format.Rows, err = inv.Rows(); err != nil {
 		return err
 	}
-	inv.NoteDefaultDB(cfg.DB)
+	inv.NoteDefaultDB(cfg.DB, nil)
 	sum, err := Serve(ctx, cfg, func() { inv.Verbosef("ready: fifomerge call %s 'SQL'", cfg.Dir) })
 	inv.Summarize(sum, start)
 	return err

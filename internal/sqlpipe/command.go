@@ -65,8 +65,9 @@ func run(ctx context.Context, inv *cmdline.Invocation) error {
 		}
 		sum, err = List(ctx, cfg, terminator, in, out)
 	} else {
-		inv.NoteDefaultDB(cfg.DB)
+		inv.NoteDefaultDB(cfg.DB, nil)
 		sum, err = Run(ctx, cfg, in, out)
+		inv.NoteDefaultDB(cfg.DB, err)
 	}
 	inv.Summarize(sum, start)
 	return err
