@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -53,26 +54,41 @@ func (w *Writer) awaitReader() error {
 	return nil
 }
 
-// Close closes the pipe. If something is in it and the reader has left, it
-// waits for another one first: with the last descriptor the bytes would go.
+// Close closes the pipe when a reader has taken all that is in it: with the
+// last descriptor the rest would go. Once ctx has ended it waits no longer, and
+// it is an error if nobody is there to take the rest.
 func (w *Writer) Close() error {
 	if w.f == nil {
 		return nil
 	}
 	defer w.f.Close()
-	for poll(w.f, 0)&unix.POLLERR != 0 {
-		r, err := open(w.path, os.O_RDONLY|unix.O_NONBLOCK)
-		if err != nil {
+	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
+		left, err := w.unread()
+		if err != nil || !left {
 			return err
 		}
-		left := sameFile(r, w.f) && poll(r, unix.POLLIN)&unix.POLLIN != 0
-		r.Close()
-		if !left {
-			break
-		}
-		if err := w.awaitReader(); err != nil {
-			return err
+		select {
+		case <-w.ctx.Done():
+			if poll(w.f, 0)&unix.POLLERR == 0 {
+				return nil
+			}
+			return &Error{Path: w.path, Err: errUnread}
+		case <-time.After(pause):
 		}
 	}
-	return nil
+}
+
+var errUnread = errors.New("nobody reads it: its last records are lost")
+
+// unread reports whether something is in the pipe.
+func (w *Writer) unread() (bool, error) {
+	r, err := open(w.path, os.O_RDONLY|unix.O_NONBLOCK)
+	if err != nil {
+		return false, err
+	}
+	defer r.Close()
+	if !sameFile(r, w.f) {
+		return false, &Error{Path: w.path, Err: ErrReplaced}
+	}
+	return poll(r, unix.POLLIN)&unix.POLLIN != 0, nil
 }
