@@ -14,10 +14,11 @@
 //	                        site_test.go lists
 //	mute                    $MUTE is a HOST:PORT that takes connections, says nothing,
 //	                        and makes the file "connected" for each
-//	readme WORDS            run the block of README.md that begins with WORDS
-//	example TOOL [VERB] N   run the Nth example of the help
+//	readme WORDS [MORE]     run the block of README.md that begins with WORDS
+//	example TOOL [VERB] N [MORE]
+//	                        run the Nth example of the help
 //
-// STATUS is the exit status wanted, 0 if it is not given; death by a signal is
+// MORE is put behind the text of the manual. STATUS is the exit status wanted, 0 if it is not given; death by a signal is
 // 128 and its number. The condition [mysql] holds if there is a server
 // ($PIPEWORKS_TEST_MYSQL); then $MYSQL is the URL of an empty database.
 package e2e
@@ -41,14 +42,16 @@ import (
 
 	"pipeworks/internal/cmdline"
 	"pipeworks/internal/crawl"
+	"pipeworks/internal/fifomerge"
 	"pipeworks/internal/gensql"
 	"pipeworks/internal/sqlpipe"
 )
 
 var tools = map[string]func() *cmdline.Command{
-	"gensql":  gensql.Command,
-	"sqlpipe": sqlpipe.Command,
-	"crawl":   crawl.Command,
+	"gensql":    gensql.Command,
+	"sqlpipe":   sqlpipe.Command,
+	"crawl":     crawl.Command,
+	"fifomerge": fifomerge.Command,
 }
 
 func TestMain(m *testing.M) {
@@ -62,6 +65,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata",
+		WorkdirRoot:        t.TempDir(), // the directory of its own stays behind with -run
 		Setup:              setup,
 		Condition:          condition,
 		RequireUniqueNames: true,
