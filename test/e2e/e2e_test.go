@@ -24,6 +24,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -129,7 +130,7 @@ func leftovers(env *testscript.Env) (left []string) {
 	}
 	for _, pid := range pids {
 		args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		left = append(left, fmt.Sprintf("process %d: %q", pid, args))
+		left = append(left, fmt.Sprintf("process %d: %s", pid, bytes.ReplaceAll(args, []byte{0}, []byte{' '})))
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 	empty := []string{env.Getenv("TMPDIR"), env.Getenv("HOME")}
