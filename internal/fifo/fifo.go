@@ -165,8 +165,7 @@ func flock(f *os.File, how int) error {
 // bare takes the operation and path off a file error, for messages that name
 // the file themselves.
 func bare(err error) error {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathErr.Err
 	}
 	return err

@@ -225,7 +225,9 @@ func TestReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	os.Remove(path)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
 	expectRead(t, r, "", ErrReplaced)
 	if _, err := Make(path, 0o600); err != nil {
 		t.Fatal(err)

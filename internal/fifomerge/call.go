@@ -59,7 +59,10 @@ func Call(ctx context.Context, cfg CallConfig, in stream.Inputs, out io.Writer) 
 	}
 	cancel(nil)
 	asking.Wait()
-	return errors.Join(err, w.Flush())
+	if flushErr := w.Flush(); err == nil {
+		err = flushErr
+	}
+	return err
 }
 
 // client is one session with a server.

@@ -130,13 +130,13 @@ func (m *merge) pipe(ctx context.Context, path string) error {
 	in := &source{m: m, path: path, busy: true, blocks: newBlocks(r, m.cfg.Terminator, m.cfg.MaxRecord)}
 	for {
 		records, err := in.blocks.Read()
-		var tooLong *tooLongError
+		if tooLong, ok := errors.AsType[*tooLongError](err); ok {
+			err = in.reject(tooLong, tooLong.Head)
+		}
 		switch {
 		case err == nil:
 			m.took(in)
 			err = in.deliver(records)
-		case errors.As(err, &tooLong):
-			err = in.reject(tooLong, tooLong.Head)
 		case err == io.EOF:
 			if err := in.unfinished(); err != nil {
 				return err
@@ -159,7 +159,7 @@ func (m *merge) open(ctx context.Context, path string) (*fifo.Reader, error) {
 	var r *fifo.Reader
 	var err error
 	if m.cfg.Once {
-		if r, err = fifo.AwaitWriter(ctx, path); err == context.Cause(ctx) && err != nil {
+		if r, err = fifo.AwaitWriter(ctx, path); err != nil && ctx.Err() != nil {
 			return nil, nil
 		}
 	} else {

@@ -19,11 +19,12 @@ import (
 // How a client and the server talk, in a directory of named pipes:
 //
 // The client makes two pipes, ID.query and ID.reply, ID being 32 random
-// hexadecimal digits, opens both, and writes one line of at most 4096 bytes to
-// the pipe hello:
+// hexadecimal digits, opens both, and writes a line to the pipe hello, in one
+// write of at most 4096 bytes:
 //
 //	1 ID OPTIONS
 //
+// (It may write a newline first, against what another left without one.)
 // 1 is the version; OPTIONS are the format of the answers, as in a URL's query
 // (format=csv&null-as=NULL&header=no&binary=hex), and may be missing. The
 // server opens both pipes, removes their names, and answers in the reply pipe:
@@ -51,10 +52,18 @@ const (
 	protocolVersion = "1"
 )
 
-// answerFormat is how the rows of an answer are written.
+// answerFormat is how the rows of an answer are written: JSON Lines if nothing
+// else is said.
 type answerFormat struct {
 	Format record.Format
 	Rows   record.WriterOptions
+}
+
+func (f answerFormat) newWriter(out io.Writer) (record.Writer, error) {
+	if f.Format == record.Auto {
+		f.Format = record.JSONL
+	}
+	return record.NewWriter(out, f.Format, f.Rows)
 }
 
 // hello is what a client says first.
@@ -65,7 +74,7 @@ type hello struct {
 
 func newID() string {
 	id := make([]byte, 16)
-	rand.Read(id) //nolint:errcheck // it never fails
+	_, _ = rand.Read(id) // never fails
 	return hex.EncodeToString(id)
 }
 
@@ -80,14 +89,17 @@ func validID(id string) bool {
 
 // line is the hello as it goes into the pipe, in one write.
 func (h hello) line() ([]byte, error) {
-	options := url.Values{"format": {h.format.Format.String()}, "binary": {h.format.Rows.Binary.String()}}
+	options := url.Values{"binary": {h.format.Rows.Binary.String()}}
+	if h.format.Format != record.Auto {
+		options.Set("format", h.format.Format.String())
+	}
 	if h.format.Rows.NullAs != nil {
 		options.Set("null-as", *h.format.Rows.NullAs)
 	}
 	if h.format.Rows.NoHeader {
 		options.Set("header", "no")
 	}
-	line := fmt.Appendf(nil, "%s %s %s\n", protocolVersion, h.id, options.Encode())
+	line := fmt.Appendf(nil, "\n%s %s %s\n", protocolVersion, h.id, options.Encode())
 	if len(line) > fifo.AtomicSize {
 		return nil, errors.New("--null-as is too long")
 	}
@@ -115,7 +127,6 @@ func parseHello(line string) (h hello, err error) {
 }
 
 func parseAnswerFormat(options url.Values) (f answerFormat, err error) {
-	f.Format = record.JSONL
 	for name := range options {
 		value := options.Get(name)
 		switch name {
@@ -278,7 +289,7 @@ func readStatus(line []byte, r *bufio.Reader) error {
 	if status == 0 {
 		return nil
 	}
-	e := &AnswerError{Status: status, Message: "status " + fields[0]}
+	e := &AnswerError{Status: status, Message: fmt.Sprintf("status %d", status)}
 	if len(fields) > 1 {
 		e.Message = unescapeField.Replace(fields[1])
 	}

@@ -14,7 +14,6 @@ import (
 
 	"pipeworks/internal/dburl"
 	"pipeworks/internal/fifo"
-	"pipeworks/internal/record"
 	"pipeworks/internal/sqltext"
 )
 
@@ -193,8 +192,7 @@ func (s *server) greet(ctx context.Context, in *fifo.Reader, all *sync.WaitGroup
 			b.Rest()
 			continue
 		}
-		var tooLong *tooLongError
-		if errors.As(err, &tooLong) {
+		if _, ok := errors.AsType[*tooLongError](err); ok {
 			s.warn(err)
 			continue
 		}
@@ -202,7 +200,11 @@ func (s *server) greet(ctx context.Context, in *fifo.Reader, all *sync.WaitGroup
 			return err
 		}
 		for line := range bytes.Lines(lines) {
-			h, err := parseHello(strings.TrimSuffix(string(line), "\n"))
+			text := strings.TrimSuffix(string(line), "\n")
+			if text == "" {
+				continue
+			}
+			h, err := parseHello(text)
 			if h.id == "" {
 				s.warn(err)
 				continue
@@ -229,7 +231,7 @@ func (s *server) count(add func(*ServeSummary)) {
 // answer runs one question and writes its rows to out. flush sends on what out
 // holds back.
 func (s *server) answer(ctx context.Context, sql []byte, format answerFormat, out io.Writer, flush func() error) error {
-	rows, err := record.NewWriter(out, format.Format, format.Rows)
+	rows, err := format.newWriter(out)
 	if err == nil {
 		script := sqltext.NewScanner(bytes.NewReader(sql), sqltext.ScanOptions{
 			Dialect:      s.cfg.DB.Dialect,
@@ -275,55 +277,55 @@ func (s *server) session(ctx context.Context, h hello, helloErr error) error {
 	// A client that does not read must not hold up the end of the server.
 	stop := context.AfterFunc(ctx, func() { _ = reply.SetWriteDeadline(time.Now().Add(lastWords)) })
 	defer stop()
-	requests := make(chan []byte)
+	requests := make(chan request)
 	var reading sync.WaitGroup
 	reading.Go(func() {
 		defer close(requests)
-		cancel(s.readRequests(ctx, query, requests))
+		s.readRequests(ctx, cancel, query, requests)
 	})
 	defer reading.Wait()
 	defer query.Close() // ends the reading
-	for sql := range requests {
-		err := s.answer(ctx, sql, h.format, out, out.Flush)
-		if err != nil && ctx.Err() != nil {
-			err = sessionEnd(ctx)
+	for r := range requests {
+		err := r.err
+		if err == nil {
+			err = s.answer(ctx, r.sql, h.format, out, out.Flush)
+		}
+		if ctx.Err() != nil {
+			break
 		}
 		if out.End(err) != nil {
 			return nil // nobody reads
 		}
 	}
-	if cause := sessionEnd(ctx); cause != errGone {
-		_ = out.End(cause)
+	if cause := context.Cause(ctx); cause != nil && cause != errGone {
+		_ = out.End(errStopped)
 	}
 	return nil
 }
 
-// sessionEnd is what a client is told when its session ends.
-func sessionEnd(ctx context.Context) error {
-	cause := context.Cause(ctx)
-	if _, ok := errors.AsType[*requestError](cause); ok || cause == errGone {
-		return cause
-	}
-	return errStopped
+// request is a question, or why there will be no more.
+type request struct {
+	sql []byte
+	err error
 }
 
-// requestError is a request that cannot be taken. There is no way to go on.
-type requestError struct{ err error }
-
-func (e *requestError) Error() string { return e.err.Error() }
-
-// readRequests hands on each request, and returns why there are no more.
-func (s *server) readRequests(ctx context.Context, query *os.File, requests chan<- []byte) error {
+// readRequests hands on the requests of a client. While one is answered it
+// reads on, and so sees the client go, which ends the session.
+func (s *server) readRequests(ctx context.Context, cancel context.CancelCauseFunc, query *os.File, requests chan<- request) {
 	in := bufio.NewReaderSize(query, 64<<10)
 	for {
 		sql, err := readRequest(in, s.cfg.MaxRequest)
-		if err != nil {
-			return err
+		if err == errGone {
+			cancel(errGone)
+			return
 		}
 		select {
-		case requests <- sql:
+		case requests <- request{sql, err}:
 		case <-ctx.Done():
-			return errStopped
+			return
+		}
+		if err != nil {
+			return
 		}
 	}
 }
@@ -334,7 +336,7 @@ func readRequest(in *bufio.Reader, limit int) ([]byte, error) {
 	for {
 		piece, err := in.ReadSlice(0)
 		if len(sql)+len(piece) > limit {
-			return nil, &requestError{fmt.Errorf("the query is longer than %d bytes", limit)}
+			return nil, fmt.Errorf("the query is longer than %d bytes", limit)
 		}
 		sql = append(sql, piece...)
 		switch err {
