@@ -103,6 +103,11 @@ func resolve(base, ref string) (*address, error) {
 		u.SetPassword("")
 	}
 	a.href = u.Href(true)
+	// The URL standard lets some characters stand in a host that no name has,
+	// and that net/http refuses.
+	if _, err := http.NewRequest(http.MethodGet, a.origin, nil); err != nil {
+		return nil, fmt.Errorf("not a URL: invalid host %q", a.host)
+	}
 	return a, nil
 }
 
@@ -177,7 +182,12 @@ func (a *address) request(ctx context.Context) (*http.Request, error) {
 	} else {
 		// Browsers, and so the URL standard, let more characters stand as they
 		// are than net/url does.
-		r.URL.Opaque, r.URL.RawQuery, _ = strings.Cut(target, "?")
+		if strings.HasPrefix(target, "//") { // net/url would take it for a host
+			target = a.href
+		}
+		var query bool
+		r.URL.Opaque, r.URL.RawQuery, query = strings.Cut(target, "?")
+		r.URL.ForceQuery = query && r.URL.RawQuery == ""
 	}
 	if a.login != nil {
 		password, _ := a.login.Password()

@@ -182,7 +182,7 @@ func skipBlank(s string) string {
 		switch {
 		case strings.HasPrefix(s, "--"):
 			_, s, _ = strings.Cut(s, "\n")
-		case strings.HasPrefix(s, "/*"):
+		case strings.HasPrefix(s, "/*") && len(s) > 2: // at the very end it begins no comment
 			_, s, _ = strings.Cut(s[2:], "*/")
 		default:
 			return s

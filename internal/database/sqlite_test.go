@@ -39,6 +39,7 @@ var sqliteStatements = []struct{ sql, want string }{
 	{"\n ; -- comment\n ;/* another */ SELECT 1 AS a ; -- last\n;", `{"a":1}` + "\n"},
 	{"-- nothing", ""},
 	{"/* open", ""},
+	{"/*", `ERROR 1 (SQLITE_ERROR): near "/": syntax error`},
 	{";", ""},
 	{"SELECT 1; SELECT", "ERROR 1 (SQLITE_ERROR): more than one statement"},
 	{"\x00SELECT 1", "ERROR 1 (SQLITE_ERROR): unrecognized token"},

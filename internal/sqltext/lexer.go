@@ -108,6 +108,9 @@ func (l *lexer) enterLine() { l.mode = inLine }
 
 func (l *lexer) enterComment(s *Scanner, closers int) {
 	l.mode, l.comments = inComment, closers
+	if s.begin < 0 {
+		s.gapLine = s.lineAt(s.pos)
+	}
 	s.pos += 2
 }
 

@@ -145,7 +145,7 @@ func (m *mysqlSplitter) body(s *Scanner) (step, error) {
 		if whole, partial := hasPrefix(rest, string(m.delimiter)); whole {
 			end := s.pos
 			s.pos += len(m.delimiter)
-			return step{kind: done, end: end}, m.refuse(s, end)
+			return step{kind: done, end: end}, nil
 		} else if partial && !s.eof {
 			return step{}, nil
 		}
@@ -202,7 +202,7 @@ func (m *mysqlSplitter) escape(s *Scanner, rest []byte) (step, error) {
 	s.pos += 2
 	switch rest[0] {
 	case 'g', 'G':
-		return step{kind: done, end: at, vertical: rest[0] == 'G'}, m.refuse(s, at)
+		return step{kind: done, end: at, vertical: rest[0] == 'G'}, nil
 	case 'N': // NULL
 		return step{}, nil
 	}

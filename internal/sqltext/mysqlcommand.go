@@ -124,12 +124,9 @@ func (m *mysqlSplitter) delimiterCommand(s *Scanner, begin int, argument []byte)
 	return nil
 }
 
-// refuse is the error of a statement, ended at end, that is a client command.
-func (m *mysqlSplitter) refuse(s *Scanner, end int) error {
-	if s.begin < 0 {
-		return nil
-	}
-	name, _ := command(s.buf[s.begin:end])
+// check refuses a statement that is a client command.
+func (m *mysqlSplitter) check(s *Scanner, end int) error {
+	name, _ := command(bytes.TrimRight(s.buf[s.begin:end], "\r\n"))
 	if name == "" || name == "use" {
 		return nil
 	}

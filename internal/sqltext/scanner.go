@@ -59,6 +59,7 @@ type Scanner struct {
 	err     error
 	counted int // what is before it is counted in line
 	line    int // of counted
+	gapLine int // where the last comment between statements began
 	begun   bool
 }
 
@@ -67,6 +68,9 @@ type splitter interface {
 	// next scans on from s.pos. Before the first byte of a statement it calls
 	// s.start; behind the last one it returns done.
 	next(s *Scanner) (step, error)
+	// check returns an error if the statement in hand, which ends at end, must
+	// not be run.
+	check(s *Scanner, end int) error
 	// open names what is not closed at the end of the input, "" if nothing is.
 	// inHand tells whether a statement has begun.
 	open(inHand bool) string
@@ -124,6 +128,9 @@ func (s *Scanner) next() (Statement, error) {
 		}
 		switch {
 		case step.kind == done && s.begin >= 0:
+			if err := s.split.check(s, step.end); err != nil {
+				return Statement{}, err
+			}
 			if st, ok := s.statement(step); ok {
 				return st, nil
 			}
@@ -175,6 +182,8 @@ func (s *Scanner) last() (Statement, error) {
 	if open == "" {
 		if !s.o.EOFRun && !bytes.HasSuffix(s.buf, []byte{'\n'}) {
 			open = "a statement without terminator"
+		} else if err := s.split.check(s, len(s.buf)); err != nil {
+			return Statement{}, err
 		} else if st, ok := s.statement(step{end: len(s.buf)}); ok {
 			s.err = io.EOF
 			return st, nil
@@ -182,11 +191,11 @@ func (s *Scanner) last() (Statement, error) {
 			return Statement{}, io.EOF
 		}
 	}
-	at := s.begin
-	if at < 0 {
-		at = s.pos
+	line := s.gapLine
+	if s.begin >= 0 {
+		line = s.lineAt(s.begin)
 	}
-	err := s.fail(at, "the input ends in %s: it was not run", open)
+	err := &ScanError{Source: s.o.Source, Line: line, Err: fmt.Errorf("the input ends in %s: it was not run", open)}
 	err.hint = "what wrote it may have died; --eof run takes a last statement as it is"
 	return Statement{}, err
 }

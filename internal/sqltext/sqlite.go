@@ -186,3 +186,6 @@ func (q *sqliteSplitter) token() {
 		q.head = other
 	}
 }
+
+// check lets everything pass: what SQLite does not know it refuses.
+func (q *sqliteSplitter) check(*Scanner, int) error { return nil }
