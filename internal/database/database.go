@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 
 	"pipeworks/internal/dburl"
 	"pipeworks/internal/record"
@@ -70,22 +71,23 @@ func Open(ctx context.Context, u dburl.URL, o Options) (Conn, error) {
 // errRowsOpen is a mistake of the program, not of its user.
 var errRowsOpen = errors.New("the rows of the previous statement are not closed")
 
-// Run runs one statement and writes its rows to w.
-func Run(ctx context.Context, conn Conn, sql []byte, w record.Writer) (n int64, err error) {
+// Run runs one statement and writes its rows to w, as Copy does.
+func Run(ctx context.Context, conn Conn, sql []byte, w record.Writer, warn func(message string)) (n int64, err error) {
 	rows, err := conn.Query(ctx, sql)
 	if err != nil {
 		return 0, err
 	}
-	n, err = Copy(rows, w)
+	n, err = Copy(rows, w, warn)
 	return n, errors.Join(err, rows.Close())
 }
 
 // Copy writes every result set of rows to w and returns the number of rows.
-// Names that repeat in a result set get endings, as record.UniqueNames says.
-func Copy(rows Rows, w record.Writer) (n int64, err error) {
+// Names that repeat in a result set get endings, as record.UniqueNames says, and
+// warn, unless nil, is told of it.
+func Copy(rows Rows, w record.Writer, warn func(message string)) (n int64, err error) {
 	for more := true; more; {
 		if columns := rows.Columns(); len(columns) > 0 {
-			m, err := copyResult(rows, columns, w)
+			m, err := copyResult(rows, columns, w, warn)
 			n += m
 			if err != nil {
 				return n, err
@@ -98,12 +100,15 @@ func Copy(rows Rows, w record.Writer) (n int64, err error) {
 	return n, nil
 }
 
-func copyResult(rows Rows, columns []Column, w record.Writer) (n int64, err error) {
+func copyResult(rows Rows, columns []Column, w record.Writer, warn func(message string)) (n int64, err error) {
 	names := make([]string, len(columns))
 	for i, c := range columns {
 		names[i] = c.Name
 	}
-	names, _ = record.UniqueNames(names)
+	names, repeated := record.UniqueNames(names)
+	if repeated && warn != nil {
+		warn("column names repeat; the fields are " + strings.Join(names, ", "))
+	}
 	if err := w.Begin(names); err != nil {
 		return 0, err
 	}

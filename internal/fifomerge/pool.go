@@ -107,7 +107,7 @@ func (p *pool) run(ctx context.Context, sql *sqltext.Scanner, w record.Writer, f
 			break
 		}
 		clean = clean && leavesNothing(st.Text)
-		if _, err = database.Run(ctx, c, st.Text, w); err != nil {
+		if _, err = database.Run(ctx, c, st.Text, w, nil); err != nil {
 			dbErr, ok := errors.AsType[*database.Error](err)
 			clean = clean && ok && !dbErr.ConnectionLost()
 			err = &database.StatementError{Line: st.Line, Err: err}

@@ -104,5 +104,6 @@ func config(inv *cmdline.Invocation) (cfg Config, err error) {
 		return cfg, cmdline.Usagef("--eof %s: it is newline or run", eof)
 	}
 	cfg.Rejects = inv.Rejects()
+	cfg.Warn = func(message string) { inv.Notef("warning: %s", message) }
 	return cfg, nil
 }

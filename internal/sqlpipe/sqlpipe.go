@@ -34,6 +34,8 @@ type Config struct {
 	Rows   record.WriterOptions
 
 	Rejects *reject.Sink // nil: stop at the first error
+
+	Warn func(message string) // told once of column names that repeat; nil: nobody is told
 }
 
 // Summary is what a run did.
@@ -58,10 +60,17 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (sum 
 	if err != nil {
 		return sum, err
 	}
+	var warned bool
+	warn := func(message string) {
+		if !warned && cfg.Warn != nil {
+			cfg.Warn(message)
+		}
+		warned = true
+	}
 	err = each(ctx, &cfg, in, rows.Flush, func(source string, st sqltext.Statement) error {
 		sum.In++
 		sum.Bytes += int64(len(st.Text))
-		n, err := database.Run(ctx, conn, st.Text, rows)
+		n, err := database.Run(ctx, conn, st.Text, rows, warn)
 		sum.Out += n
 		if err == nil {
 			return nil

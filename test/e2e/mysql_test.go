@@ -50,7 +50,7 @@ func onServer(t testing.TB, url string, statements ...string) {
 		t.Fatal(err)
 	}
 	for _, s := range statements {
-		if _, err := database.Run(ctx, conn, []byte(s), rows); err != nil {
+		if _, err := database.Run(ctx, conn, []byte(s), rows, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
