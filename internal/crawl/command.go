@@ -20,8 +20,9 @@ func Command() *cmdline.Command {
 		Description: `
 Reads a URL a line, or records (jsonl, csv, tsv) with the URL in --url-field,
 and writes one record for each as soon as it is there, in no set order. The
-input's record rides along in the field input. A URL may lack its scheme if it
-begins with a host: example.com/x is http://example.com/x.
+input's record rides along in the field input. FILE is a list; for a single page
+there is echo URL | crawl. A URL may lack its scheme if it begins with a host:
+example.com/x is http://example.com/x.
 
 Output fields: seq, url, final_url, status, content_type, bytes, title, the
 selected ones, fetched_at, elapsed_ms, error {kind, message, retryable}, input.
@@ -33,7 +34,7 @@ name=CSS@attr (an attribute), name=CSS@abs:attr (a link, made absolute), and
 name[]=... (an array of all matches).
 
 robots.txt is obeyed. 429, 5xx and network failures are tried again, no sooner
-than Retry-After says.
+than Retry-After says. A TIME is 250ms, 10s, 1m30s or a number of seconds.
 
 Exit status: 0 all pages fetched, 1 stopped by an error, 2 usage, 3 some pages
 could not be had (their records say why).`,

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"pipeworks/internal/cmdline"
+	"pipeworks/internal/compressed"
 	"pipeworks/internal/dburl"
 	"pipeworks/internal/record"
 	"pipeworks/internal/sqltext"
@@ -25,7 +27,7 @@ func Command() *cmdline.Command {
 			{Comment: "one statement a record, values quoted", Line: "gensql query 'DELETE FROM pages WHERE url = :url' gone.jsonl | sqlpipe"},
 		},
 		Description: `Records are JSON Lines, CSV or TSV; statements are for MySQL, MariaDB or SQLite.
-A value cannot leave its literal, whatever the server's sql_mode is.`,
+Values are quoted so that none can become SQL, whatever the server's sql_mode.`,
 		Verbs: []*cmdline.Command{insertCommand(), upsertCommand(), queryCommand(), createCommand()},
 	}
 }
@@ -53,7 +55,7 @@ func upsertCommand() *cmdline.Command {
 		Summary:  "INSERT the records, or UPDATE the rows that have their key",
 		Operands: "TABLE --key COLUMN [FILE...]",
 		Examples: []cmdline.Example{
-			{Comment: "write back what a crawl found", Line: "gensql upsert pages --key url crawled.jsonl | sqlpipe"},
+			{Comment: "write back what a crawl found", Line: "gensql upsert pages --key url --column url --column title crawled.jsonl | sqlpipe"},
 		},
 		Description: tableDescription + `
 
@@ -78,7 +80,8 @@ func createCommand() *cmdline.Command {
 			{Comment: "see the table, then change it by hand", Line: "gensql create cities cities.csv"},
 		},
 		Description: `Column types are the narrowest that hold every sampled value exactly: numbers
-with leading zeros stay text, and so does what is a number only now and then.`,
+with leading zeros stay text, and so does a column where only some values are
+numbers.`,
 		Flags: append(tableFlags(), keyFlag("`COLUMN` of the primary key; repeatable")),
 		Action: func(ctx context.Context, inv *cmdline.Invocation) error {
 			return runTable(ctx, inv, Create)
@@ -113,15 +116,12 @@ parameter, there is one statement and standard input is not read.`,
 }
 
 func commonFlags() []cli.Flag {
-	return append([]cli.Flag{
+	return slices.Concat([]cli.Flag{
 		&cli.StringFlag{Name: "dialect", Usage: "`DIALECT` of the statements: mysql, mariadb, sqlite (default: the database's)"},
 		cmdline.DBFlag(),
-		cmdline.InputFormatFlag(),
-		cmdline.NullAsFlag(),
-		cmdline.MaxRecordFlag(),
 		cmdline.OutputFlag(),
 		cmdline.SummaryFlag(),
-	}, cmdline.RejectFlags()...)
+	}, inputFlags(), cmdline.RejectFlags())
 }
 
 func tableFlags() []cli.Flag {
@@ -219,19 +219,16 @@ func runConfig(ctx context.Context, inv *cmdline.Invocation, cfg Config, files [
 	if cfg.Dialect, err = dialect(inv); err != nil {
 		return err
 	}
-	if cfg.Input.Format, err = inv.InputFormat(); err != nil {
+	if err = inputOptions(inv, &cfg); err != nil {
 		return err
 	}
-	if cfg.Input.MaxRecord, err = inv.Size("max-record"); err != nil {
-		return err
-	}
-	cfg.Input.NullAs = inv.NullAs()
 	cfg.Rejects = inv.Rejects()
 	cfg.Warn = func(message string) { inv.Notef("warning: %s", message) }
 	in, err := inv.Inputs(files)
 	if err != nil {
 		return err
 	}
+	in.Content = compressed.NewReader
 	out, err := inv.Output(in)
 	if err != nil {
 		return err

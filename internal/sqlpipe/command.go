@@ -28,7 +28,11 @@ func Command() *cmdline.Command {
 		Description: `Statements run in order on one connection, split as the mysql client splits
 them (DELIMITER included), or for SQLite as the sqlite3 shell does. The first
 error stops the stream: nothing after it has run. A last statement without a
-semicolon runs only if its line has ended; --eof run takes it as it is.`,
+semicolon runs only if a newline follows it, since a writer that died leaves
+none; --eof run takes it as it is.
+
+A password goes into $PIPEWORKS_DB: mysql://user:password@host/name. In --db it
+is refused: every user of the machine could read it.`,
 		Flags: slices.Concat([]cli.Flag{
 			cmdline.DBFlag(),
 			&cli.StringSliceFlag{Name: "execute", Aliases: []string{"e"}, Usage: "run `SQL` instead of the input; repeatable"},
