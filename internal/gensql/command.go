@@ -4,14 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"pipeworks/internal/cmdline"
-	"pipeworks/internal/compressed"
 	"pipeworks/internal/dburl"
 	"pipeworks/internal/record"
 	"pipeworks/internal/sqltext"
@@ -116,12 +114,15 @@ parameter, there is one statement and standard input is not read.`,
 }
 
 func commonFlags() []cli.Flag {
-	return slices.Concat([]cli.Flag{
+	return append([]cli.Flag{
 		&cli.StringFlag{Name: "dialect", Usage: "`DIALECT` of the statements: mysql, mariadb, sqlite (default: the database's)"},
 		cmdline.DBFlag(),
+		cmdline.InputFormatFlag(),
+		cmdline.NullAsFlag(),
+		cmdline.MaxRecordFlag(),
 		cmdline.OutputFlag(),
 		cmdline.SummaryFlag(),
-	}, inputFlags(), cmdline.RejectFlags())
+	}, cmdline.RejectFlags()...)
 }
 
 func tableFlags() []cli.Flag {
@@ -219,16 +220,19 @@ func runConfig(ctx context.Context, inv *cmdline.Invocation, cfg Config, files [
 	if cfg.Dialect, err = dialect(inv); err != nil {
 		return err
 	}
-	if err = inputOptions(inv, &cfg); err != nil {
+	if cfg.Input.Format, err = inv.InputFormat(); err != nil {
 		return err
 	}
+	if cfg.Input.MaxRecord, err = inv.Size("max-record"); err != nil {
+		return err
+	}
+	cfg.Input.NullAs = inv.NullAs()
 	cfg.Rejects = inv.Rejects()
 	cfg.Warn = func(message string) { inv.Notef("warning: %s", message) }
 	in, err := inv.Inputs(files)
 	if err != nil {
 		return err
 	}
-	in.Content = compressed.NewReader
 	out, err := inv.Output(in)
 	if err != nil {
 		return err
