@@ -11,17 +11,22 @@ import (
 // Format is a form that records take in a stream of bytes.
 type Format uint8
 
-// The formats. Auto is for input only, Table for output only.
+// The formats. Auto, Lines, JSONText and Outfile are for input only, Table for
+// output only.
 const (
-	Auto  Format = iota // found out from the first bytes and the file's name
-	JSONL               // JSON Lines: an object a line
-	CSV                 // RFC 4180 with a header line
-	TSV                 // tab-separated with a header line, escaped as mysql --batch does
-	Lines               // the whole line is the one field
-	Table               // aligned columns, for people
+	Auto     Format = iota // found out from the first bytes and the file's name
+	JSONL                  // JSON Lines: an object a line
+	CSV                    // RFC 4180 with a header line
+	TSV                    // tab-separated with a header line, escaped as mysql --batch does
+	Lines                  // the whole line is the one field
+	Table                  // aligned columns, for people
+	JSONText               // arrays of objects, or objects one after another, on any number of lines
+	Outfile                // what SELECT ... INTO OUTFILE writes by default
 )
 
-var formatNames = map[Format]string{Auto: "auto", JSONL: "jsonl", CSV: "csv", TSV: "tsv", Lines: "lines", Table: "table"}
+var formatNames = map[Format]string{
+	Auto: "auto", JSONL: "jsonl", CSV: "csv", TSV: "tsv", Lines: "lines", Table: "table", JSONText: "json", Outfile: "outfile",
+}
 
 func (f Format) String() string { return formatNames[f] }
 
@@ -50,11 +55,32 @@ type ReaderOptions struct {
 	Fallback  Format  // what Auto means when neither the data nor the name tells; Auto: CSV, or TSV if the first line has a tab and no comma
 	Source    string  // the input's name, for messages and for its ending
 	LineField string  // with Lines: the name of the field
-	NullAs    *string // the text of a CSV or TSV field that means NULL, unless it is quoted; nil: CSV's unquoted empty field, TSV's \N
-	MaxRecord int     // bytes; 0 is DefaultMaxRecord
+	NullAs    *string // the text of a CSV, TSV or Outfile field that means NULL, unless it is quoted; nil: CSV's unquoted empty field, \N in the others
+	Empty     Empty
+	MaxRecord int // bytes; 0 is DefaultMaxRecord
+
+	// Encoding is the name of the character encoding, see charset.Lookup. ""
+	// is UTF-8, or UTF-16 where the input begins with its byte order mark.
+	Encoding string
+
+	Delimiter   byte     // CSV: what stands between two fields; 0: a comma
+	Quote       byte     // CSV: what a quoted field stands in; 0: a double quote
+	NoQuote     bool     // CSV: no field is quoted
+	NoHeader    bool     // CSV and TSV: the first line is a record; the fields are called c1, c2 ...
+	HeaderNames []string // CSV, TSV and Outfile: the names of all fields; the first line is a record
 
 	Warn func(message string) // about a header with a name twice; nil: nobody is told
 }
+
+// Empty says what an empty field, or a JSON string of no characters, is.
+type Empty uint8
+
+// The meanings of an empty field.
+const (
+	EmptyDefault Empty = iota // NULL where NullAs is the empty text and the field is not quoted, else the empty text
+	EmptyNull                 // NULL, even in quotes
+	EmptyText                 // the empty text
+)
 
 // NewReader reads the records of in.
 func NewReader(in io.Reader, o ReaderOptions) (Reader, error) {

@@ -5,6 +5,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -51,14 +52,14 @@ type block struct {
 // Close or the end of ctx. It does not close r.
 func NewInput(ctx context.Context, name string, r io.Reader) *Input {
 	in := newInput(ctx, name)
-	go in.pump(r)
+	go in.pump(source{in, r})
 	return in
 }
 
-// openInput reads the file at path.
-func openInput(ctx context.Context, path string) *Input {
+// openInput reads the file at path, or what content makes of it.
+func openInput(ctx context.Context, path string, content func(string, io.Reader) (io.Reader, error)) *Input {
 	in := newInput(ctx, path)
-	go in.pumpFile(path)
+	go in.pumpFile(path, content)
 	return in
 }
 
@@ -78,7 +79,7 @@ func newInput(ctx context.Context, name string) *Input {
 
 // pumpFile opens the file, here and not before, since opening a FIFO waits for
 // its writer.
-func (in *Input) pumpFile(path string) {
+func (in *Input) pumpFile(path string, content func(string, io.Reader) (io.Reader, error)) {
 	if isFIFO(path) && !in.send(block{idle: true}) {
 		return
 	}
@@ -88,8 +89,32 @@ func (in *Input) pumpFile(path string) {
 		return
 	}
 	defer f.Close()
-	in.pump(f)
+	var r io.Reader = source{in, f}
+	if content != nil {
+		if r, err = content(path, r); err != nil {
+			in.send(block{err: fmt.Errorf("read %s: %w", path, bare(err))})
+			return
+		}
+	}
+	in.pump(r)
 }
+
+// source is what a pump reads: before a read that will wait it says so, since
+// what decompresses it may read it at any time.
+type source struct {
+	in *Input
+	r  io.Reader
+}
+
+func (s source) Read(p []byte) (int, error) {
+	if !ready(s.r) && !s.in.send(block{idle: true}) {
+		return 0, errStopped
+	}
+	return s.r.Read(p)
+}
+
+// errStopped ends a pump whose input was closed.
+var errStopped = errors.New("the input was closed")
 
 func isFIFO(path string) bool {
 	info, err := os.Stat(path)
@@ -108,9 +133,6 @@ func (in *Input) pump(r io.Reader) {
 		}
 		if buf == nil {
 			buf = make([]byte, blockSize)
-		}
-		if !ready(r) && !in.send(block{idle: true}) {
-			return
 		}
 		n, err := r.Read(buf[:blockSize])
 		if n > 0 && !in.send(block{data: buf[:n]}) {

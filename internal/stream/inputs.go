@@ -15,6 +15,11 @@ import (
 type Inputs struct {
 	Stdin io.Reader
 	Names []string
+
+	// Content returns what reads the content of the file called name, whose
+	// bytes are r; nil: they are the content. It is not called for standard
+	// input. An error that it or the reader returns gets the file's name.
+	Content func(name string, r io.Reader) (io.Reader, error)
 }
 
 // Check reports the first operand that cannot be an input: one that is not
@@ -56,7 +61,7 @@ func (s Inputs) Each(ctx context.Context, fn func(*Input) error) error {
 		if name == "-" {
 			in = NewInput(ctx, Stdin, s.Stdin)
 		} else {
-			in = openInput(ctx, name)
+			in = openInput(ctx, name, s.Content)
 		}
 		err := fn(in)
 		in.Close()
