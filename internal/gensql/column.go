@@ -10,12 +10,20 @@ import (
 	"pipeworks/internal/sqltext"
 )
 
-// column is one column of the table: its name, its type, and what was seen of
-// its values in the sample.
+// column is one column of the statements: where its values come from, its
+// type, and what was seen of its values in the sample.
 type column struct {
-	name string
-	typ  columnType
-	key  bool
+	name     string
+	field    string            // of the records; empty: none
+	set      *sqltext.Template // the expression that is its value, nil: it has none
+	fallback *record.Value     // for records without the field, nil: the table's default
+	declared Type              // 0: what the values are
+	key      bool
+
+	made    bool // by DDL: typ and what follows was settled
+	typ     columnType
+	notNull bool
+	seen    int64 // values
 
 	unsigned       bool // an integer beyond the signed ones was seen
 	whole          int  // most digits before the point
@@ -28,8 +36,17 @@ type column struct {
 	negative, null bool
 }
 
-// see widens the column's type to hold the value.
+// see widens the column's type to hold the value. A value that is not of the
+// declared type is left to be rejected.
 func (c *column) see(v record.Value, typed bool, d sqltext.Dialect) {
+	if c.declared != 0 {
+		var err error
+		if v, err = c.declared.convert(v); err != nil {
+			return
+		}
+		typed = false
+	}
+	c.seen++
 	t := classify(v, typed, d)
 	switch t {
 	case nullType:
@@ -51,6 +68,9 @@ func (c *column) see(v record.Value, typed bool, d sqltext.Dialect) {
 	c.chars = max(c.chars, utf8.RuneCount(v.Bytes))
 	c.size = max(c.size, len(v.Bytes))
 	c.typ = widen(c.typ, t)
+	if c.declared != 0 {
+		c.typ = c.declared.columnType()
+	}
 }
 
 // fractionLen is the number of digits behind a time's seconds.
@@ -77,8 +97,14 @@ func widen(a, b columnType) columnType {
 // amounts behind the sample may be larger.
 const roomyWhole = 18
 
-// settle decides the type when the whole sample was seen.
-func (c *column) settle(d sqltext.Dialect) {
+// settle decides the type when the whole sample, of so many records, was seen.
+func (c *column) settle(records int64, cfg *Config) {
+	d := cfg.Dialect
+	c.made = true
+	c.notNull = c.key || cfg.NotNull && !c.null && c.seen == records && c.set == nil
+	if c.declared != 0 {
+		c.typ = c.declared.columnType()
+	}
 	switch c.typ {
 	case anyType, nullType:
 		c.typ = textType
@@ -87,6 +113,9 @@ func (c *column) settle(d sqltext.Dialect) {
 			c.typ = decimalType
 		}
 	case decimalType:
+		if c.declared != 0 {
+			break
+		}
 		// Numbers that all have the same scale are amounts: DECIMAL. Others are
 		// measurements: a float, as long as it keeps every digit.
 		if c.minScale != c.maxScale && !c.inexact {
@@ -94,7 +123,7 @@ func (c *column) settle(d sqltext.Dialect) {
 		}
 	}
 	tooLong := c.whole+c.maxScale > maxDecimal || d == sqltext.SQLite && c.inexact
-	if c.typ == decimalType && tooLong || c.typ == doubleType && c.inexact {
+	if c.typ == decimalType && tooLong || c.typ == doubleType && c.inexact && c.declared == 0 {
 		c.typ = textType
 	}
 	c.whole = max(c.whole, min(roomyWhole, maxDecimal-c.maxScale))
@@ -127,7 +156,7 @@ func (c *column) maxChars(d sqltext.Dialect) int {
 // definition is the column's type in DDL.
 func (c *column) definition(d sqltext.Dialect) string {
 	def := c.sqlType(d)
-	if c.key {
+	if c.notNull {
 		def += " NOT NULL"
 	}
 	return def
@@ -142,6 +171,8 @@ func (c *column) sqlType(d sqltext.Dialect) string {
 			return "BOOLEAN"
 		case decimalType, doubleType:
 			return "NUMERIC" // keeps 3 and 3.5 apart, which REAL does not
+		case binaryType:
+			return "BLOB"
 		}
 		return "TEXT"
 	}
@@ -166,6 +197,11 @@ func (c *column) sqlType(d sqltext.Dialect) string {
 		return fmt.Sprintf("DATETIME(%d)", c.fraction)
 	case jsonType:
 		return "JSON"
+	case binaryType:
+		if c.key {
+			return fmt.Sprintf("VARBINARY(%d)", keyText)
+		}
+		return "LONGBLOB"
 	}
 	text := "LONGTEXT"
 	switch n := c.maxChars(d); n {
@@ -182,34 +218,50 @@ func (c *column) sqlType(d sqltext.Dialect) string {
 
 // appendLiteral appends the value as the column's type wants it. A value that
 // does not fit is an error, never something else that does.
-func (c *column) appendLiteral(dst []byte, v record.Value, typed bool, d sqltext.Dialect) ([]byte, error) {
-	if c.typ == anyType || v.Kind == record.Null {
-		dst, err := appendValue(dst, d, v)
-		return dst, c.wrap(err)
+func (c *column) appendLiteral(dst []byte, v record.Value, typed bool, cfg *Config) ([]byte, error) {
+	if c.declared != 0 {
+		var err error
+		if v, err = c.declared.convert(v); err != nil {
+			return dst, badRecord("", "column %q: %w", c.name, err)
+		}
+		typed = false
 	}
-	t := classify(v, typed, d)
+	if v.Kind == record.Null && c.notNull {
+		return dst, badRecord("", "column %q: NULL, but the column is NOT NULL", c.name)
+	}
+	if c.made && v.Kind != record.Null {
+		if err := c.fits(&v, typed, cfg.Dialect); err != nil {
+			return dst, err
+		}
+	}
+	dst, err := cfg.appendValue(dst, v)
+	if bad, ok := errors.AsType[*recordError](err); ok {
+		bad.err = fmt.Errorf("column %q: %w", c.name, bad.err)
+	}
+	return dst, err
+}
+
+// fits returns an error if the column was made too small for the value, and
+// gives the value the kind of the column.
+func (c *column) fits(v *record.Value, typed bool, d sqltext.Dialect) error {
+	t := classify(*v, typed, d)
+	ok := t == c.typ
 	switch c.typ {
 	case textType:
 		if limit := c.maxChars(d); limit > 0 && len(v.Bytes) > limit && utf8.RuneCount(v.Bytes) > limit {
-			return dst, badRecord("", "column %q: text of %d characters, the column was made for %d", c.name, utf8.RuneCount(v.Bytes), limit)
+			return badRecord("", "column %q: text of %d characters, the column was made for %d", c.name, utf8.RuneCount(v.Bytes), limit)
 		}
-		dst, err := appendValue(dst, d, record.Value{Kind: record.Text, Bytes: v.Bytes})
-		return dst, c.wrap(err)
+		v.Kind, ok = record.Text, true
 	case intType, decimalType, doubleType:
-		if c.holds(t, v, d) {
-			return append(dst, v.Bytes...), nil
-		}
+		ok = c.holds(t, *v, d) || c.declared == Float // which says that it may be rounded
+		v.Kind = record.Number
 	case datetimeType:
-		if t == c.typ && fractionLen(v.Bytes) <= c.fraction {
-			return d.AppendText(dst, v.Bytes), nil
-		}
-	default:
-		if t == c.typ {
-			dst, err := appendValue(dst, d, v)
-			return dst, c.wrap(err)
-		}
+		ok = ok && fractionLen(v.Bytes) <= c.fraction
 	}
-	return dst, badRecord("the column's type was inferred from the first records: --sample looks at more", "column %q: %s is no %s", c.name, abbreviate(v.Bytes), c.sqlType(d))
+	if !ok {
+		return badRecord("the column's type was inferred from the first records: --sample looks at more", "column %q: %s is no %s", c.name, abbreviate(v.Bytes), c.sqlType(d))
+	}
+	return nil
 }
 
 // holds reports whether a column of numbers holds a value of type t exactly.
@@ -230,13 +282,6 @@ func (c *column) holds(t columnType, v record.Value, d sqltext.Dialect) bool {
 		}
 	}
 	return n.fitsFloat
-}
-
-func (c *column) wrap(err error) error {
-	if bad, ok := errors.AsType[*recordError](err); ok {
-		bad.err = fmt.Errorf("column %q: %w", c.name, bad.err)
-	}
-	return err
 }
 
 // abbreviate quotes a value for a message.

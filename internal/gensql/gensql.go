@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"pipeworks/internal/record"
 	"pipeworks/internal/reject"
@@ -29,7 +28,10 @@ type Verb uint8
 // The verbs.
 const (
 	Insert Verb = iota
+	Replace
 	Upsert
+	Update
+	Delete
 	Create // DDL alone
 	Query  // the statement of Config.SQL, once a record
 )
@@ -41,6 +43,16 @@ const (
 	DefaultSample    = 1000
 )
 
+// SampleAll as Config.Sample looks at all records before the first statement.
+const SampleAll = -1
+
+// Rename gives the column of a field another name.
+type Rename struct{ From, To string }
+
+// Set gives a column an SQL expression as its value. It may have parameters:
+// :name is the record's field.
+type Set struct{ Column, Expr string }
+
 // Config says what to generate. The zero value inserts into no table: Table
 // or SQL must be given.
 type Config struct {
@@ -48,15 +60,31 @@ type Config struct {
 	Dialect sqltext.Dialect
 
 	Table   string   // `t` or `db.t`, see sqltext.ParseTable
-	Columns []string // the columns, other fields are dropped; nil: see the package comment
-	Key     []string // Upsert: the columns of the unique key; with Create the primary key
-	Create  bool     // Insert and Upsert: CREATE TABLE IF NOT EXISTS first
-	SQL     string   // Query: the template
-	Params  []Param  // Query: parameters that every statement gets
+	Columns []string // the fields to take, others are dropped; nil: see the package comment
+	Rename  []Rename
+	Set     []Set
+	Default []Param         // what a record without the field gets
+	Types   map[string]Type // of columns; others are what their values are
 
-	Batch     int // rows a statement; 0 is DefaultBatch
-	MaxPacket int // bytes at which a statement of several rows is cut; 0 is DefaultMaxPacket
-	Sample    int // records from which columns are inferred; 0 is DefaultSample
+	Key    []string // Upsert, Update, Delete: the columns of the unique key
+	Ignore bool     // Insert: leave rows alone whose key is there
+	Update []string // Upsert: the columns that change; nil: all but the key
+
+	Create     bool     // CREATE TABLE IF NOT EXISTS first; Upsert makes Key its primary key
+	PrimaryKey []string // of the table that is made
+	AutoID     bool     // the table that is made numbers its rows in a column id
+	NotNull    bool     // its columns without NULL in the sample are NOT NULL
+	UnionKeys  bool     // the columns are the fields of all sampled records, also without Create
+
+	SQL    string  // Query: the template
+	Params []Param // Query: parameters that every statement gets
+
+	ASCII       bool // nothing but ASCII is written
+	Batch       int  // rows a statement; 0 is DefaultBatch
+	MaxPacket   int  // bytes at which a statement of several rows is cut; 0 is DefaultMaxPacket
+	Sample      int  // records from which columns are inferred; 0 is DefaultSample, SampleAll all of them
+	Transaction int  // statements a transaction; 0: none
+	Header      bool // begin and end with a comment, and set the connection's character set
 
 	Input   record.ReaderOptions // Source is set for each input
 	Rejects *reject.Sink         // nil: stop at the first bad record
@@ -90,10 +118,18 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (Summ
 	if cfg.Warn == nil {
 		cfg.Warn = func(string) {}
 	}
-	w := &statements{out: out, max: orDefault(cfg.MaxPacket, DefaultMaxPacket)}
+	w := &statements{out: out, max: orDefault(cfg.MaxPacket, DefaultMaxPacket), transaction: cfg.Transaction}
+	if cfg.Header {
+		w.header(&cfg)
+	}
 	var sum Summary
 	err := run(ctx, &cfg, in, w, &sum)
-	// What was generated before an error stands: it goes out whole.
+	// What was generated before an error stands: it goes out whole. But a
+	// transaction that was not filled is undone.
+	w.close(err == nil)
+	if cfg.Header && err == nil {
+		w.trailer()
+	}
 	err = errors.Join(err, w.flush())
 	sum.Out, sum.Bytes, sum.Rejected = w.count, w.bytes, cfg.Rejects.Count()
 	if err != nil {
@@ -204,23 +240,63 @@ func (e *recordError) Hint() string { return e.hint }
 
 // statements collects finished statements into blocks.
 type statements struct {
-	out   io.Writer
-	max   int
+	out         io.Writer
+	max         int
+	transaction int // statements in each
+
 	buf   []byte
+	open  int // statements in the transaction in hand
 	count int64
 	bytes int64
 }
 
 const blockSize = 64 << 10
 
+// begin is called before the text of a statement is appended to buf. Those that
+// commit by themselves are in no transaction.
+func (w *statements) begin() {
+	if w.transaction > 0 && w.open == 0 {
+		w.buf = append(w.buf, "BEGIN;\n"...)
+	}
+	w.open++
+}
+
 // end finishes the statement whose text was appended to buf.
 func (w *statements) end() error {
 	w.buf = append(w.buf, ";\n"...)
 	w.count++
+	if w.open == w.transaction {
+		w.close(true)
+	}
 	if len(w.buf) >= blockSize {
 		return w.flush()
 	}
 	return nil
+}
+
+// close ends the transaction in hand.
+func (w *statements) close(commit bool) {
+	switch {
+	case w.transaction == 0 || w.open == 0:
+	case commit:
+		w.buf = append(w.buf, "COMMIT;\n"...)
+	default:
+		w.buf = append(w.buf, "ROLLBACK;\n"...)
+	}
+	w.open = 0
+}
+
+// header and trailer frame the statements, so that their reader can tell that
+// it has them all.
+func (w *statements) header(cfg *Config) {
+	w.buf = append(w.buf, "-- gensql\n"...)
+	if cfg.Dialect == sqltext.MySQL {
+		w.buf = append(w.buf, "SET NAMES utf8mb4;\n"...)
+	}
+}
+
+func (w *statements) trailer() {
+	w.buf = fmt.Appendf(w.buf, "-- gensql: the end of %d statements\n", w.count)
 }
 
 func (w *statements) flush() error {
@@ -243,12 +319,14 @@ func orDefault(n, def int) int {
 // usageError is a request that no record can satisfy.
 type usageError struct{ err error }
 
+func usage(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
 func (e *usageError) Error() string   { return e.err.Error() }
 func (e *usageError) Unwrap() error   { return e.err }
 func (e *usageError) ExitStatus() int { return 2 }
 
 // appendList appends items separated by commas.
-func appendList(dst []byte, items []string, appendItem func([]byte, string) []byte) []byte {
+func appendList[T any](dst []byte, items []T, appendItem func([]byte, T) []byte) []byte {
 	for i, item := range items {
 		if i > 0 {
 			dst = append(dst, ", "...)
@@ -257,5 +335,3 @@ func appendList(dst []byte, items []string, appendItem func([]byte, string) []by
 	}
 	return dst
 }
-
-func quoteList(names []string) string { return strings.Join(names, ", ") }

@@ -1,7 +1,6 @@
 package gensql
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -18,12 +17,14 @@ import (
 func generate(t *testing.T, cfg Config, input string) (string, error) {
 	t.Helper()
 	var out strings.Builder
-	sum, err := Run(context.Background(), cfg, stream.Inputs{Stdin: strings.NewReader(input)}, &out)
+	sum, err := Run(t.Context(), cfg, stdin(input), &out)
 	if n := strings.Count(out.String(), ";\n"); int64(n) != sum.Out || int64(out.Len()) != sum.Bytes {
 		t.Errorf("summary %+v for %d statements of %d bytes", sum, n, out.Len())
 	}
 	return out.String(), err
 }
+
+func stdin(input string) stream.Inputs { return stream.Inputs{Stdin: strings.NewReader(input)} }
 
 func message(err error) string {
 	if err == nil {
@@ -55,15 +56,19 @@ var rowTests = []struct {
 		"INSERT INTO `t` (`a`) VALUES ('1'), ('2');\nINSERT INTO `t` (`a`) VALUES ('3');\nINSERT INTO `t` (`a`) VALUES ('longlonglonglonglong');\n", ""},
 	{"keys in another order", Config{Table: "t"}, `{"a":1,"b":2}` + "\n" + `{"b":4,"a":3}`, "INSERT INTO `t` (`a`, `b`) VALUES (1, 2), (3, 4);\n", ""},
 	{"missing key", Config{Table: "t"}, `{"a":1,"b":2}` + "\n" + `{"b":4}` + "\n" + `{"b":5}`,
-		"INSERT INTO `t` (`a`, `b`) VALUES (1, 2);\nINSERT INTO `t` (`b`) VALUES (4), (5);\n", ""},
+		"INSERT INTO `t` (`a`, `b`) VALUES (1, 2), (DEFAULT, 4), (DEFAULT, 5);\n", ""},
+	{"missing key sqlite", Config{Table: "t", Dialect: lite}, `{"a":1,"b":2}` + "\n" + `{"b":4}` + "\n" + `{"b":5}`,
+		`INSERT INTO "t" ("a", "b") VALUES (1, 2);` + "\n" + `INSERT INTO "t" ("b") VALUES (4), (5);` + "\n", ""},
+	{"missing key upsert", Config{Verb: Upsert, Key: []string{"b"}, Table: "t"}, `{"a":1,"b":2}` + "\n" + `{"b":4}`,
+		"INSERT INTO `t` (`a`, `b`) VALUES (1, 2) ON DUPLICATE KEY UPDATE `a` = VALUES(`a`);\nINSERT INTO `t` (`b`) VALUES (4) ON DUPLICATE KEY UPDATE `b` = `b`;\n", ""},
 	{"unknown key", Config{Table: "t"}, `{"a":1}` + "\n" + `{"a":2,"b":4}`, "INSERT INTO `t` (`a`) VALUES (1);\n", `stdin: line 2: unknown field "b": the columns are a`},
 	{"columns", Config{Table: "t", Columns: []string{"b", "c"}}, `{"a":1,"b":2}` + "\n" + `{"c":3,"b":4,"d":5}`,
-		"INSERT INTO `t` (`b`) VALUES (2);\nINSERT INTO `t` (`b`, `c`) VALUES (4, 3);\n", ""},
+		"INSERT INTO `t` (`b`, `c`) VALUES (2, DEFAULT), (4, 3);\n", ""},
 	{"no column", Config{Table: "t", Columns: []string{"x"}}, `{"a":1}`, "", "stdin: line 1: none of its fields is a column"},
 	{"upsert", Config{Verb: Upsert, Table: "t", Key: []string{"k"}}, "k,v,w\n1,2,3\n",
 		"INSERT INTO `t` (`k`, `v`, `w`) VALUES ('1', '2', '3') ON DUPLICATE KEY UPDATE `v` = VALUES(`v`), `w` = VALUES(`w`);\n", ""},
 	{"upsert of a key alone", Config{Verb: Upsert, Table: "t", Key: []string{"k"}}, "k\n1\n",
-		"INSERT INTO `t` (`k`) VALUES ('1') ON DUPLICATE KEY UPDATE `k` = VALUES(`k`);\n", ""},
+		"INSERT INTO `t` (`k`) VALUES ('1') ON DUPLICATE KEY UPDATE `k` = `k`;\n", ""},
 	{"upsert sqlite", Config{Verb: Upsert, Dialect: lite, Table: "t", Key: []string{"j", "k"}}, "j,k,v\n1,2,3\n",
 		`INSERT INTO "t" ("j", "k", "v") VALUES ('1', '2', '3') ON CONFLICT ("j", "k") DO UPDATE SET "v" = excluded."v";` + "\n", ""},
 	{"upsert sqlite of a key alone", Config{Verb: Upsert, Dialect: lite, Table: "t", Key: []string{"k"}}, "k\n1\n",

@@ -4,13 +4,12 @@ import (
 	"unicode/utf8"
 
 	"pipeworks/internal/record"
-	"pipeworks/internal/sqltext"
 )
 
-const encodingHint = "convert the input: iconv -f LATIN1 -t UTF-8"
+const encodingHint = "--encoding says what else it is, such as latin1"
 
 // appendValue appends the literal of a value as the record has it.
-func appendValue(dst []byte, d sqltext.Dialect, v record.Value) ([]byte, error) {
+func (cfg *Config) appendValue(dst []byte, v record.Value) ([]byte, error) {
 	switch v.Kind {
 	case record.Null:
 		return append(dst, "NULL"...), nil
@@ -22,10 +21,27 @@ func appendValue(dst []byte, d sqltext.Dialect, v record.Value) ([]byte, error) 
 		}
 		return append(dst, "FALSE"...), nil
 	case record.Binary:
-		return d.AppendBytes(dst, v.Bytes), nil
+		return cfg.Dialect.AppendBytes(dst, v.Bytes), nil
 	}
-	if !utf8.Valid(v.Bytes) {
+	return cfg.appendText(dst, v.Bytes)
+}
+
+// appendText appends a text literal.
+func (cfg *Config) appendText(dst, text []byte) ([]byte, error) {
+	if !utf8.Valid(text) {
 		return dst, badRecord(encodingHint, "text that is not valid UTF-8")
 	}
-	return d.AppendText(dst, v.Bytes), nil
+	if cfg.ASCII && !isASCII(text) {
+		return cfg.Dialect.AppendHexText(dst, text), nil
+	}
+	return cfg.Dialect.AppendText(dst, text), nil
+}
+
+func isASCII[T string | []byte](text T) bool {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }

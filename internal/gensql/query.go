@@ -24,9 +24,9 @@ type query struct {
 }
 
 func newQuery(cfg *Config, w *statements) (*query, error) {
-	sql := strings.TrimRight(cfg.SQL, "; \t\r\n")
+	sql := trimStatement(cfg.SQL)
 	if sql == "" {
-		return nil, &usageError{fmt.Errorf("the statement is empty")}
+		return nil, usage("the statement is empty")
 	}
 	template := sqltext.ParseTemplate(sql, cfg.Dialect)
 	q := &query{cfg: cfg, w: w, template: template, params: map[string]record.Value{}}
@@ -38,6 +38,9 @@ func newQuery(cfg *Config, w *statements) (*query, error) {
 	}
 	return q, nil
 }
+
+// trimStatement takes off what the end of a statement adds.
+func trimStatement(sql string) string { return strings.TrimRight(sql, "; \t\r\n") }
 
 // needsRecords reports whether a parameter must come from the records. If not,
 // there is one statement and no input.
@@ -54,6 +57,8 @@ func (q *query) once() error { return q.add("", &record.Record{}) }
 
 func (q *query) add(_ string, rec *record.Record) error {
 	length := len(q.w.buf)
+	open := q.w.open
+	q.w.begin()
 	buf, err := q.template.Append(q.w.buf, func(dst []byte, p sqltext.Param) ([]byte, error) {
 		v, ok := rec.Get(p.Name)
 		if !ok {
@@ -62,29 +67,35 @@ func (q *query) add(_ string, rec *record.Record) error {
 		if !ok {
 			return dst, badRecord("", "no value for the parameter :%s", p.Name)
 		}
-		return q.appendParam(dst, p, v)
+		return q.cfg.appendParam(dst, p, v)
 	})
 	if err != nil {
-		q.w.buf = buf[:length]
+		q.w.buf, q.w.open = buf[:length], open
 		return err
 	}
 	q.w.buf = buf
 	return q.w.end()
 }
 
-func (q *query) appendParam(dst []byte, p sqltext.Param, v record.Value) ([]byte, error) {
-	d := q.cfg.Dialect
+// appendParam appends a parameter's value.
+func (cfg *Config) appendParam(dst []byte, p sqltext.Param, v record.Value) ([]byte, error) {
+	wrap := func(err error) error {
+		if bad, ok := errors.AsType[*recordError](err); ok {
+			bad.err = fmt.Errorf("parameter :%s: %w", p.Name, bad.err)
+		}
+		return err
+	}
 	if p.Identifier {
 		name := string(v.Bytes)
-		if err := d.CheckIdent(name); err != nil {
+		if err := cfg.checkName(name); err != nil {
 			return dst, badRecord("", "parameter :%s: %w", p.Name, err)
 		}
-		return d.AppendIdent(dst, name), nil
+		return cfg.Dialect.AppendIdent(dst, name), nil
 	}
 	elements, ok := record.Elements(v)
 	if !ok {
-		dst, err := appendValue(dst, d, v)
-		return dst, q.wrap(p, err)
+		dst, err := cfg.appendValue(dst, v)
+		return dst, wrap(err)
 	}
 	// IN (:ids) of an empty list: IN (NULL) is true of nothing.
 	if len(elements) == 0 {
@@ -95,18 +106,11 @@ func (q *query) appendParam(dst []byte, p sqltext.Param, v record.Value) ([]byte
 			dst = append(dst, ", "...)
 		}
 		var err error
-		if dst, err = appendValue(dst, d, e); err != nil {
-			return dst, q.wrap(p, err)
+		if dst, err = cfg.appendValue(dst, e); err != nil {
+			return dst, wrap(err)
 		}
 	}
 	return dst, nil
-}
-
-func (q *query) wrap(p sqltext.Param, err error) error {
-	if bad, ok := errors.AsType[*recordError](err); ok {
-		bad.err = fmt.Errorf("parameter :%s: %w", p.Name, bad.err)
-	}
-	return err
 }
 
 // cut and end have nothing to do: a statement is whole when its record is.

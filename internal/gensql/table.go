@@ -1,29 +1,31 @@
 package gensql
 
 import (
-	"fmt"
 	"slices"
 
 	"pipeworks/internal/record"
 	"pipeworks/internal/sqltext"
 )
 
-// table makes the statements of insert, upsert and create.
+// table makes the statements that are about one table, from rows that have
+// the columns' values.
 type table struct {
 	cfg     *Config
 	w       *statements
 	name    []byte // quoted
 	batch   int
-	sample  *sample // while records are collected to infer columns from
+	sample  *sample // while records are collected to learn the columns from
 	columns []column
+	keys    []int // the columns of Config.Key
 
 	fields  []string // of the record before, to know a record of the same shape
 	from    []int    // for each column its field in such a record, -1: it has none
 	present []int    // the columns that are in the statement in hand
 
-	rows  int // in the statement in hand
-	start int // of it in w.buf
-	row   []byte
+	rows   int    // in the statement in hand
+	start  int    // of it in w.buf
+	suffix []byte // what ends it
+	row    []byte
 }
 
 func newTable(cfg *Config, w *statements) (*table, error) {
@@ -33,11 +35,16 @@ func newTable(cfg *Config, w *statements) (*table, error) {
 		err = d.CheckTable(name)
 	}
 	if err != nil {
-		return nil, &usageError{fmt.Errorf("table %q: %w", cfg.Table, err)}
+		return nil, usage("table %q: %w", cfg.Table, err)
 	}
 	t := &table{cfg: cfg, w: w, name: d.AppendTable(nil, name), batch: orDefault(cfg.Batch, DefaultBatch)}
-	if cfg.Create || cfg.Verb == Create {
-		t.sample = &sample{max: orDefault(cfg.Sample, DefaultSample)}
+	if cfg.Verb == Update {
+		t.batch = 1
+	}
+	if cfg.Create || cfg.Verb == Create || cfg.UnionKeys {
+		if t.sample, err = newSample(cfg); err != nil {
+			return nil, err
+		}
 	}
 	return t, nil
 }
@@ -46,39 +53,64 @@ func (t *table) add(source string, rec *record.Record) error {
 	if t.sample == nil {
 		return t.addRow(rec)
 	}
-	t.sample.add(source, rec)
+	if err := t.sample.add(source, rec); err != nil {
+		return err
+	}
 	if !t.sample.full() {
 		return nil
 	}
-	return t.create()
+	return t.endSample()
 }
 
-// create ends the sample: it writes the DDL and then the sample's rows.
-func (t *table) create() error {
+// endSample writes the DDL, if it is wanted, and the rows of the sample.
+func (t *table) endSample() error {
 	sample := t.sample
 	t.sample = nil
-	if len(sample.records) == 0 {
+	defer sample.close()
+	if sample.count == 0 {
 		return nil
 	}
-	columns, err := sample.columns(t.cfg)
-	if err != nil {
+	if err := t.setColumns(sample.columns); err != nil {
 		return err
 	}
-	t.columns = columns
-	t.appendCreate()
-	if err := t.w.end(); err != nil {
-		return err
+	columns := t.columns
+	if t.cfg.Create || t.cfg.Verb == Create {
+		for i := range columns {
+			if c := &columns[i]; c.fallback != nil && c.seen < sample.count {
+				c.see(*c.fallback, false, t.cfg.Dialect)
+				c.seen = sample.count
+			}
+			columns[i].settle(sample.count, t.cfg)
+		}
+		t.appendCreate()
+		if err := t.w.end(); err != nil {
+			return err
+		}
 	}
 	if t.cfg.Verb == Create {
 		return errDone
 	}
-	for i := range sample.records {
-		rec := &sample.records[i]
+	return sample.each(func(source string, rec *record.Record) error {
 		if err := t.addRow(rec); err != nil {
-			if err := rejectRecord(t.cfg.Rejects, sample.sources[i], rec, err); err != nil {
-				return err
-			}
+			return rejectRecord(t.cfg.Rejects, source, rec, err)
 		}
+		return nil
+	})
+}
+
+// setColumns fixes the columns, of which those given take fields.
+func (t *table) setColumns(columns []column) error {
+	columns, err := t.cfg.plan(columns)
+	if err != nil {
+		return err
+	}
+	if t.cfg.Verb == Delete {
+		columns = slices.DeleteFunc(columns, func(c column) bool { return !c.key })
+	}
+	t.columns = columns
+	t.keys = make([]int, len(t.cfg.Key))
+	for i, key := range t.cfg.Key {
+		t.keys[i] = slices.IndexFunc(columns, func(c column) bool { return c.name == key })
 	}
 	return nil
 }
@@ -87,6 +119,14 @@ func (t *table) appendCreate() {
 	d := t.cfg.Dialect
 	buf := append(append(t.w.buf, "CREATE TABLE IF NOT EXISTS "...), t.name...)
 	buf = append(buf, " ("...)
+	if t.cfg.AutoID {
+		buf = d.AppendIdent(buf, autoID)
+		if d == sqltext.SQLite {
+			buf = append(buf, " INTEGER PRIMARY KEY, "...)
+		} else {
+			buf = append(buf, " BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, "...)
+		}
+	}
 	for i := range t.columns {
 		if i > 0 {
 			buf = append(buf, ", "...)
@@ -94,9 +134,17 @@ func (t *table) appendCreate() {
 		buf = d.AppendIdent(buf, t.columns[i].name)
 		buf = append(append(buf, ' '), t.columns[i].definition(d)...)
 	}
-	if len(t.cfg.Key) > 0 {
-		buf = append(buf, ", PRIMARY KEY ("...)
-		buf = append(appendList(buf, t.cfg.Key, d.AppendIdent), ')')
+	for _, key := range []struct {
+		kind    string
+		columns []string
+	}{
+		{"PRIMARY KEY", t.primaryKey()},
+		{"UNIQUE", t.uniqueKey()},
+	} {
+		if len(key.columns) > 0 {
+			buf = append(append(append(buf, ", "...), key.kind...), " ("...)
+			buf = append(appendList(buf, key.columns, d.AppendIdent), ')')
+		}
 	}
 	buf = append(buf, ')')
 	if d == sqltext.MySQL {
@@ -105,11 +153,27 @@ func (t *table) appendCreate() {
 	t.w.buf = buf
 }
 
+// primaryKey and uniqueKey are those of the table that is made: an upsert needs
+// a key, whatever else is the primary one.
+func (t *table) primaryKey() []string {
+	if len(t.cfg.PrimaryKey) == 0 && !t.cfg.AutoID {
+		return t.cfg.Key
+	}
+	return t.cfg.PrimaryKey
+}
+
+func (t *table) uniqueKey() []string {
+	if slices.Equal(t.primaryKey(), t.cfg.Key) {
+		return nil
+	}
+	return t.cfg.Key
+}
+
 // addRow appends the record's row to the statement in hand, or to a new one
 // where that is full or has other columns.
 func (t *table) addRow(rec *record.Record) error {
 	if t.columns == nil {
-		if err := t.fixColumns(rec.Fields); err != nil {
+		if err := t.setColumns(t.cfg.fieldColumns(rec.Fields)); err != nil {
 			return err
 		}
 	}
@@ -119,23 +183,17 @@ func (t *table) addRow(rec *record.Record) error {
 			return err
 		}
 	}
-	t.row = append(t.row[:0], '(')
-	for i, c := range t.present {
-		if i > 0 {
-			t.row = append(t.row, ", "...)
-		}
-		var err error
-		if t.row, err = t.columns[c].appendLiteral(t.row, rec.Values[t.from[c]], rec.Typed, t.cfg.Dialect); err != nil {
-			return err
-		}
+	var err error
+	if t.row, err = t.appendRow(t.row[:0], rec); err != nil {
+		return err
 	}
-	t.row = append(t.row, ')')
-	if t.rows > 0 && (t.rows == t.batch || len(t.w.buf)-t.start+len(t.row)+len(t.suffix())+len(", ;\n") > t.w.max) {
+	if t.rows > 0 && (t.rows == t.batch || len(t.w.buf)-t.start+len(t.row)+len(t.suffix)+len(", ;\n") > t.w.max) {
 		if err := t.cut(); err != nil {
 			return err
 		}
 	}
 	if t.rows == 0 {
+		t.w.begin()
 		t.start = len(t.w.buf)
 		t.appendHead()
 	} else {
@@ -146,49 +204,18 @@ func (t *table) addRow(rec *record.Record) error {
 	return nil
 }
 
-func (t *table) appendHead() {
-	d := t.cfg.Dialect
-	buf := append(append(t.w.buf, "INSERT INTO "...), t.name...)
-	buf = append(buf, " ("...)
-	for i, c := range t.present {
-		if i > 0 {
-			buf = append(buf, ", "...)
-		}
-		buf = d.AppendIdent(buf, t.columns[c].name)
+// appendValue appends the value of a column.
+func (t *table) appendValue(dst []byte, c int, rec *record.Record) ([]byte, error) {
+	column := &t.columns[c]
+	switch {
+	case column.set != nil:
+		return t.cfg.appendSet(dst, column, rec)
+	case t.from[c] >= 0:
+		return column.appendLiteral(dst, rec.Values[t.from[c]], rec.Typed, t.cfg)
+	case column.fallback != nil:
+		return column.appendLiteral(dst, *column.fallback, false, t.cfg)
 	}
-	t.w.buf = append(buf, ") VALUES "...)
-}
-
-// suffix is what stands behind the rows of an upsert.
-func (t *table) suffix() []byte {
-	if t.cfg.Verb != Upsert {
-		return nil
-	}
-	d := t.cfg.Dialect
-	var set []string // the columns that change
-	for _, c := range t.present {
-		if name := t.columns[c].name; !slices.Contains(t.cfg.Key, name) {
-			set = append(set, name)
-		}
-	}
-	if d == sqltext.SQLite {
-		buf := append([]byte(nil), " ON CONFLICT ("...)
-		buf = append(appendList(buf, t.cfg.Key, d.AppendIdent), ") DO "...)
-		if len(set) == 0 {
-			return append(buf, "NOTHING"...)
-		}
-		return appendList(append(buf, "UPDATE SET "...), set, func(dst []byte, name string) []byte {
-			dst = append(d.AppendIdent(dst, name), " = excluded."...)
-			return d.AppendIdent(dst, name)
-		})
-	}
-	if len(set) == 0 {
-		set = t.cfg.Key // to what it is: nothing changes
-	}
-	return appendList([]byte(" ON DUPLICATE KEY UPDATE "), set, func(dst []byte, name string) []byte {
-		dst = append(d.AppendIdent(dst, name), " = VALUES("...)
-		return append(d.AppendIdent(dst, name), ')')
-	})
+	return append(dst, "DEFAULT"...), nil
 }
 
 // cut ends the statement in hand.
@@ -197,75 +224,53 @@ func (t *table) cut() error {
 		return nil
 	}
 	t.rows = 0
-	t.w.buf = append(t.w.buf, t.suffix()...)
+	t.w.buf = append(t.w.buf, t.suffix...)
 	return t.w.end()
 }
 
 func (t *table) end() error {
 	if t.sample != nil {
-		if err := t.create(); err != nil {
+		if err := t.endSample(); err != nil {
 			return err
 		}
 	}
 	return t.cut()
 }
 
-// fixColumns makes the fields of the first record the columns.
-func (t *table) fixColumns(fields []string) error {
-	if t.cfg.Columns != nil {
-		fields = t.cfg.Columns
-	}
-	columns, err := newColumns(t.cfg, fields)
-	if err != nil {
-		return err
-	}
-	t.columns = columns
-	return nil
-}
-
-func newColumns(cfg *Config, names []string) ([]column, error) {
-	if len(names) == 0 {
-		return nil, badRecord("", "a record without fields")
-	}
-	columns := make([]column, len(names))
-	for i, name := range names {
-		if err := cfg.Dialect.CheckIdent(name); err != nil {
-			return nil, &usageError{fmt.Errorf("column %q: %w", name, err)}
-		}
-		if slices.Contains(names[:i], name) { // only --column can say so
-			return nil, &usageError{fmt.Errorf("column %q is named twice", name)}
-		}
-		columns[i] = column{name: name, key: slices.Contains(cfg.Key, name)}
-	}
-	for _, key := range cfg.Key {
-		if !slices.Contains(names, key) {
-			return nil, &usageError{fmt.Errorf("key column %q is no field of the records: they have %s", key, quoteList(names))}
-		}
-	}
-	return columns, nil
-}
-
 // shape finds where a record with these fields has its columns' values.
 func (t *table) shape(fields []string) error {
+	// Where a missing value can be said to be the default, the record goes
+	// with the others.
+	defaults := t.cfg.Dialect == sqltext.MySQL && (t.cfg.Verb == Insert || t.cfg.Verb == Replace)
 	from := make([]int, len(t.columns))
 	var present []int
+	found := 0
 	for i := range t.columns {
-		from[i] = slices.Index(fields, t.columns[i].name)
+		c := &t.columns[i]
+		from[i] = -1
+		if c.field != "" {
+			from[i] = slices.Index(fields, c.field)
+		}
+		if from[i] >= 0 {
+			found++
+		}
 		switch {
-		case from[i] >= 0:
+		case from[i] >= 0, c.set != nil, c.fallback != nil:
 			present = append(present, i)
-		case t.columns[i].key:
-			return badRecord("", "no value for the key column %q", t.columns[i].name)
+		case c.key:
+			return badRecord("", "no value for the key column %q", c.name)
+		case defaults:
+			present = append(present, i)
 		}
 	}
-	if t.cfg.Columns == nil && len(present) < len(fields) {
+	if t.cfg.Columns == nil && found < len(fields) && t.cfg.Verb != Delete {
 		for _, f := range fields {
-			if !slices.ContainsFunc(t.columns, func(c column) bool { return c.name == f }) {
-				return badRecord("", "unknown field %q: the columns are %s", f, t.columnNames())
+			if !t.takes(f) {
+				return badRecord("", "unknown field %q: the columns are %s", f, columnNames(t.columns))
 			}
 		}
 	}
-	if len(present) == 0 {
+	if found == 0 {
 		return badRecord("", "none of its fields is a column")
 	}
 	if !slices.Equal(present, t.present) {
@@ -274,15 +279,15 @@ func (t *table) shape(fields []string) error {
 		}
 	}
 	t.fields, t.from, t.present = fields, from, present
+	t.suffix = t.newSuffix()
 	return nil
 }
 
-func (t *table) columnNames() string {
-	names := make([]string, len(t.columns))
-	for i := range t.columns {
-		names[i] = t.columns[i].name
-	}
-	return quoteList(names)
+// takes reports whether a field is of use.
+func (t *table) takes(field string) bool {
+	return slices.ContainsFunc(t.columns, func(c column) bool {
+		return c.field == field || c.set != nil && slices.Contains(c.set.Names(), field)
+	})
 }
 
 // sameSlice reports whether both are the very same slice: readers give records

@@ -24,10 +24,11 @@ const (
 	datetimeType // YYYY-MM-DD HH:MM:SS[.ffffff]
 	jsonType
 	textType
+	binaryType
 )
 
 func (t columnType) String() string {
-	return [...]string{"value", "NULL", "boolean", "integer", "decimal number", "number", "date", "date and time", "JSON value", "text"}[t]
+	return [...]string{"value", "NULL", "boolean", "integer", "decimal number", "number", "date", "date and time", "JSON value", "text", "binary"}[t]
 }
 
 // maxDecimal is the number of digits that a DECIMAL of MySQL can have; 30 of
@@ -85,6 +86,8 @@ func classify(v record.Value, typed bool, d sqltext.Dialect) columnType {
 		return boolType
 	case record.JSON:
 		return jsonType
+	case record.Binary:
+		return binaryType
 	case record.Number:
 		return numberType(parseNumber(v.Bytes), d)
 	}

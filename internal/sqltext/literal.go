@@ -16,10 +16,7 @@ import (
 // there is AppendBytes.
 func (d Dialect) AppendText(dst, s []byte) []byte {
 	if needsHex(d, s) {
-		if d == SQLite {
-			return append(appendHex(append(dst, "CAST("...), s), " AS TEXT)"...)
-		}
-		return appendHex(append(dst, "_utf8mb4 "...), s)
+		return d.AppendHexText(dst, s)
 	}
 	dst = append(dst, '\'')
 	for {
@@ -31,6 +28,15 @@ func (d Dialect) AppendText(dst, s []byte) []byte {
 		s = s[i+1:]
 	}
 	return append(append(dst, s...), '\'')
+}
+
+// AppendHexText appends s, which must be UTF-8, as a text literal in
+// hexadecimal, which means the same on a connection of any character set.
+func (d Dialect) AppendHexText(dst, s []byte) []byte {
+	if d == SQLite {
+		return append(appendHex(append(dst, "CAST("...), s), " AS TEXT)"...)
+	}
+	return appendHex(append(dst, "_utf8mb4 "...), s)
 }
 
 // unsafe are the bytes that no plain literal of MySQL may contain.
