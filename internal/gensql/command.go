@@ -54,7 +54,7 @@ func insertCommand() *cmdline.Command {
 		Examples: []cmdline.Example{
 			{Comment: "load a CSV file, making the table", Line: "gensql insert cities --create cities.csv | sqlpipe"},
 			{Comment: "the rows of one database into another", Line: "sqlpipe --db mysql://root@db1/shop -e 'SELECT * FROM orders' | gensql insert orders --dialect mysql | sqlpipe --db mysql://root@db2/shop"},
-			{Comment: "another name, a type, the time of loading", Line: "gensql insert cities --rename name=city --types population=int --set loaded=CURRENT_TIMESTAMP cities.csv"},
+			{Comment: "another name, a type, the time of loading", Line: "gensql insert cities --rename name=city --types people=int --set loaded=CURRENT_TIMESTAMP cities.csv"},
 		},
 		Description: tableDescription + `
 
