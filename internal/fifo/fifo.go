@@ -42,11 +42,11 @@ var (
 )
 
 // Make makes a named pipe unless one is there already, and reports whether it
-// did. A symbolic link to one is taken; anything else is refused.
+// did. The umask has no say in the mode. A symbolic link to one is taken; anything else is refused.
 func Make(path string, mode fs.FileMode) (made bool, err error) {
 	err = unix.Mkfifo(path, uint32(mode.Perm()))
 	if err == nil {
-		return true, nil
+		return true, os.Chmod(path, mode.Perm()) // whatever the umask took
 	}
 	if err != unix.EEXIST {
 		return false, &Error{Path: path, Err: fmt.Errorf("make a named pipe: %w", err)}
@@ -145,6 +145,23 @@ func poll(f *os.File, events int16) (there int16) {
 		}
 	})
 	return there
+}
+
+// isRead reports whether anybody has the pipe, of which f is a write end, open
+// for reading.
+func isRead(f *os.File) bool { return poll(f, 0)&unix.POLLERR == 0 }
+
+// unread reports whether there is something in the pipe. TIOCINQ is FIONREAD.
+func unread(f *os.File) (something bool) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return false
+	}
+	_ = conn.Control(func(fd uintptr) {
+		n, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
+		something = err == nil && n > 0
+	})
+	return something
 }
 
 // flock locks or unlocks the file, for all who have it open.

@@ -218,6 +218,18 @@ func TestDeadlineAgainstFlood(t *testing.T) {
 	<-flooded
 }
 
+// The umask does not change a mode that was asked for.
+func TestMakeUmask(t *testing.T) {
+	defer unix.Umask(unix.Umask(0o077))
+	path := filepath.Join(t.TempDir(), "pipe")
+	if _, err := Make(path, 0o664); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode() != fs.ModeNamedPipe|0o664 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
 func TestReplaced(t *testing.T) {
 	path := newPipe(t)
 	r, err := OpenReader(path)
@@ -298,6 +310,23 @@ func TestWriterCloseWaits(t *testing.T) {
 	}
 	if string(rest) != "two" || err != nil {
 		t.Errorf("the next reader gets %q, %v", rest, err)
+	}
+}
+
+// A pipe that is gone has no next reader.
+func TestWriterCloseReplaced(t *testing.T) {
+	path := newPipe(t)
+	r, err := open(path, os.O_RDONLY|unix.O_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := NewWriter(t.Context(), path)
+	put(t, w, "lost")
+	if err := errors.Join(r.Close(), os.Remove(path)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); !errors.Is(err, ErrReplaced) {
+		t.Errorf("got %v", err)
 	}
 }
 

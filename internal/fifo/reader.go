@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"sync"
 	"time"
@@ -105,24 +106,25 @@ func (r *Reader) keep() error {
 		return nil
 	}
 	keeper, err := open(r.path, os.O_WRONLY|unix.O_NONBLOCK)
-	if err != nil {
-		return &Error{Path: r.path, Err: ErrReplaced}
-	}
-	if !sameFile(keeper, r.f) {
+	if info, statErr := os.Stat(r.path); statErr != nil || !isFile(r.f, info) {
 		keeper.Close()
 		return &Error{Path: r.path, Err: ErrReplaced}
+	}
+	if err != nil {
+		return err
 	}
 	r.keeper = keeper
 	return nil
 }
 
 func sameFile(a, b *os.File) bool {
-	ia, err := a.Stat()
-	if err != nil {
-		return false
-	}
-	ib, err := b.Stat()
-	return err == nil && os.SameFile(ia, ib)
+	info, err := b.Stat()
+	return err == nil && isFile(a, info)
+}
+
+func isFile(f *os.File, info fs.FileInfo) bool {
+	own, err := f.Stat()
+	return err == nil && os.SameFile(own, info)
 }
 
 func (r *Reader) unkeep() {

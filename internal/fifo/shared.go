@@ -55,7 +55,10 @@ func (w *SharedWriter) openWhenRead(ctx context.Context) (*os.File, error) {
 func (w *SharedWriter) Write(ctx context.Context, records []byte) error {
 	torn := false // of us
 	for {
-		n, err := w.locked(records, torn)
+		n, err := w.locked(ctx, records, torn)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return &Error{Path: w.path, Err: fmt.Errorf("its reader takes nothing: %w", context.Cause(ctx))}
+		}
 		if !errors.Is(err, syscall.EPIPE) {
 			return err
 		}
@@ -72,12 +75,36 @@ func (w *SharedWriter) Write(ctx context.Context, records []byte) error {
 	}
 }
 
+// lastWords is how long a write that waits for the reader may go on when it is
+// told to stop.
+const lastWords = 200 * time.Millisecond
+
+// lock waits for the other writers to be done. If ctx ends first the waiting
+// goes on in the background, until the file is closed.
+func (w *SharedWriter) lock(ctx context.Context) error {
+	err := flock(w.f, unix.LOCK_EX|unix.LOCK_NB)
+	if !errors.Is(err, unix.EWOULDBLOCK) {
+		return err
+	}
+	f, locked := w.f, make(chan error, 1)
+	go func() { locked <- flock(f, unix.LOCK_EX) }()
+	select {
+	case err := <-locked:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // locked writes as the only writer, and returns how much of records went in.
-func (w *SharedWriter) locked(records []byte, torn bool) (n int, err error) {
-	if err := flock(w.f, unix.LOCK_EX); err != nil {
+func (w *SharedWriter) locked(ctx context.Context, records []byte, torn bool) (n int, err error) {
+	if err := w.lock(ctx); err != nil {
 		return 0, &Error{Path: w.path, Err: err}
 	}
-	defer flock(w.f, unix.LOCK_UN)
+	f := w.f
+	defer flock(f, unix.LOCK_UN)
+	stop := context.AfterFunc(ctx, func() { _ = f.SetWriteDeadline(time.Now().Add(lastWords)) })
+	defer stop()
 	info, err := w.f.Stat()
 	if err != nil {
 		return 0, &Error{Path: w.path, Err: bare(err)}
@@ -106,5 +133,16 @@ func (w *SharedWriter) locked(records []byte, torn bool) (n int, err error) {
 // unnoticed until the pipe's last writer leaves.
 func (w *SharedWriter) chmod(mode fs.FileMode) { _ = w.f.Chmod(mode) }
 
-// Close closes the pipe.
-func (w *SharedWriter) Close() error { return w.f.Close() }
+// Close closes the pipe. If its reader has left and something is still in it,
+// Close waits for another reader as Write does.
+func (w *SharedWriter) Close(ctx context.Context) error {
+	defer w.f.Close()
+	if isRead(w.f) || !unread(w.f) {
+		return nil
+	}
+	next, err := w.openWhenRead(ctx)
+	if err != nil {
+		return err
+	}
+	return next.Close()
+}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -50,7 +51,7 @@ func TestSharedWriters(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			defer w.Close()
+			defer w.Close(t.Context())
 			for n := range records {
 				length := (i*7919 + n*104729) % 60_000
 				if n%2 == 0 {
@@ -123,7 +124,7 @@ func TestSharedWriterKilled(t *testing.T) {
 	go func() {
 		err := w.Write(t.Context(), []byte("next\n"))
 		written <- err
-		w.Close()
+		w.Close(t.Context())
 	}()
 	torn, err := in.ReadString('\n')
 	if err != nil || strings.TrimLeft(torn, "k") != TornMark+"\n" {
@@ -166,7 +167,7 @@ func TestSharedWriterReaderLeaves(t *testing.T) {
 	if err := w.Write(t.Context(), append([]byte("first\n"), append(record, '\n')...)); err != nil {
 		t.Fatal(err)
 	}
-	w.Close()
+	w.Close(t.Context())
 	if err := <-read; err != nil {
 		t.Fatal(err)
 	}
@@ -174,6 +175,80 @@ func TestSharedWriterReaderLeaves(t *testing.T) {
 	if !ok || len(bytes.Trim(left, "r")) > 0 || !bytes.Equal(bytes.TrimSuffix(whole, []byte{'\n'}), record) {
 		t.Errorf("%d bytes, mark %t, %.20q … %.20q", len(got), ok, got, got[max(0, len(got)-20):])
 	}
+}
+
+// What the last reader left in the pipe waits for the next one.
+func TestSharedWriterCloseWaits(t *testing.T) {
+	path := newPipe(t)
+	r, err := open(path, os.O_RDONLY|unix.O_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := OpenShared(t.Context(), path, '\n', 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Write(t.Context(), []byte("left\n")); err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	closed := make(chan error)
+	go func() { closed <- w.Close(t.Context()) }()
+	left, err := os.ReadFile(path)
+	if string(left) != "left\n" || err != nil {
+		t.Errorf("the next reader gets %q, %v", left, err)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+
+	if r, err = open(path, os.O_RDONLY|unix.O_NONBLOCK); err != nil {
+		t.Fatal(err)
+	}
+	if w, err = OpenShared(t.Context(), path, '\n', 20*time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Write(t.Context(), []byte("lost\n")); err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	if err := w.Close(t.Context()); !errors.Is(err, ErrNoReader) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A reader that takes nothing does not hold up the end: neither the writer that
+// waits for it, nor the one that waits for its turn.
+func TestSharedWriterStopped(t *testing.T) {
+	path := newPipe(t)
+	r, err := open(path, os.O_RDONLY|unix.O_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stop := errors.New("stop")
+	var all sync.WaitGroup
+	for range 2 {
+		all.Go(func() {
+			w, err := OpenShared(ctx, path, '\n', 0)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := w.Write(ctx, make([]byte, 2<<20)); !errors.Is(err, stop) {
+				t.Errorf("got %v", err)
+			}
+			if err := w.Close(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for !unread(r) {
+		time.Sleep(time.Millisecond)
+	}
+	cancel(stop)
+	all.Wait()
 }
 
 func TestSharedWriterWaits(t *testing.T) {
@@ -191,7 +266,7 @@ func TestSharedWriterWaits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Close()
+	defer w.Close(t.Context())
 	r.Close()
 	if err := w.Write(t.Context(), []byte("x\n")); err == nil || !strings.HasSuffix(err.Error(), "nobody reads it: waited 20ms") {
 		t.Errorf("got %v", err)

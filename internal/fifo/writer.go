@@ -6,8 +6,6 @@ import (
 	"os"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Writer writes to a named pipe whose readers come and go. While there is none
@@ -62,33 +60,20 @@ func (w *Writer) Close() error {
 		return nil
 	}
 	defer w.f.Close()
-	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
-		left, err := w.unread()
-		if err != nil || !left {
-			return err
+	for pause := time.Millisecond; unread(w.f); pause = min(2*pause, 20*time.Millisecond) {
+		if info, err := os.Stat(w.path); err != nil || !isFile(w.f, info) {
+			return &Error{Path: w.path, Err: ErrReplaced}
 		}
 		select {
 		case <-w.ctx.Done():
-			if poll(w.f, 0)&unix.POLLERR == 0 {
+			if isRead(w.f) {
 				return nil
 			}
 			return &Error{Path: w.path, Err: errUnread}
 		case <-time.After(pause):
 		}
 	}
+	return nil
 }
 
 var errUnread = errors.New("nobody reads it: its last records are lost")
-
-// unread reports whether something is in the pipe.
-func (w *Writer) unread() (bool, error) {
-	r, err := open(w.path, os.O_RDONLY|unix.O_NONBLOCK)
-	if err != nil {
-		return false, err
-	}
-	defer r.Close()
-	if !sameFile(r, w.f) {
-		return false, &Error{Path: w.path, Err: ErrReplaced}
-	}
-	return poll(r, unix.POLLIN)&unix.POLLIN != 0, nil
-}
