@@ -33,7 +33,7 @@ type tooLongError struct {
 	Head []byte // how it begins; valid until the next Read
 }
 
-func (e *tooLongError) Error() string { return fmt.Sprintf("a record is longer than %d bytes", e.Max) }
+func (e *tooLongError) Error() string { return fmt.Sprintf("is longer than %d bytes", e.Max) }
 
 // Read reads once and returns the whole records that this completes, none if
 // it completes none. They are valid until the next Read. An error of r comes

@@ -73,14 +73,18 @@ func Merge(ctx context.Context, cfg MergeConfig, out io.Writer) (MergeSummary, e
 	for _, path := range cfg.Pipes {
 		all.Go(func() {
 			if err := m.pipe(ctx, path); err != nil {
-				cancel(err) // the first one ends the others
+				m.fail(err)
+				cancel(err)
 			}
 		})
 	}
 	all.Wait()
 	m.sum.Rejected = cfg.Rejects.Count()
-	if err := context.Cause(ctx); err != nil {
-		return m.sum, err
+	switch {
+	case m.failure != nil:
+		return m.sum, m.failure
+	case ctx.Err() != nil:
+		return m.sum, context.Cause(ctx)
 	}
 	return m.sum, cfg.Rejects.Err()
 }
@@ -95,6 +99,7 @@ type merge struct {
 	busy    int // pipes that have a writer, or have not had one yet
 	ending  bool
 	until   time.Time // when ending: no writer is waited for any longer
+	failure error     // the first one, which ends the others
 
 	writing sync.Mutex // of out, sum and the sink of rejects
 	out     io.Writer
@@ -114,10 +119,15 @@ func (m *merge) makePipes() error {
 	return nil
 }
 
+// removePipes removes the pipes that were made, unless somebody else has put a
+// file there since: a redirection does, where the pipe was removed.
 func (m *merge) removePipes() {
 	for _, path := range m.made {
-		_ = os.Remove(path)
+		if fifo.Check(path) == nil {
+			_ = os.Remove(path)
+		}
 	}
+	m.made = nil
 }
 
 // pipe reads one pipe to its end.
@@ -145,8 +155,10 @@ func (m *merge) pipe(ctx context.Context, path string) error {
 				return nil
 			}
 			err = nil
-		case errors.Is(err, os.ErrDeadlineExceeded), m.isEnding() && errors.Is(err, fifo.ErrReplaced):
+		case errors.Is(err, os.ErrDeadlineExceeded):
 			return in.unfinished()
+		case errors.Is(err, fifo.ErrReplaced) && (m.cfg.Once || m.isEnding()):
+			return nil // no other writer can come, and none need
 		}
 		if err != nil {
 			return err
@@ -159,11 +171,12 @@ func (m *merge) open(ctx context.Context, path string) (*fifo.Reader, error) {
 	var r *fifo.Reader
 	var err error
 	if m.cfg.Once {
-		if r, err = fifo.AwaitWriter(ctx, path); err != nil && ctx.Err() != nil {
-			return nil, nil
-		}
+		r, err = fifo.AwaitWriter(ctx, path)
 	} else {
 		r, err = fifo.OpenReader(path)
+	}
+	if err != nil && ctx.Err() != nil {
+		return nil, nil // the pipe may be removed already
 	}
 	if err != nil {
 		return nil, err
@@ -202,6 +215,14 @@ func (m *merge) left(in *source) bool {
 		m.end(time.Time{})
 	}
 	return m.isEnding()
+}
+
+func (m *merge) fail(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.failure == nil {
+		m.failure = err
+	}
 }
 
 func (m *merge) isEnding() bool {
@@ -287,7 +308,7 @@ func (in *source) deliverTorn(records []byte) error {
 	}
 }
 
-var errUnfinished = errors.New("a record was not finished")
+var errUnfinished = errors.New("was not finished")
 
 // unfinished rejects what the last writer left of a record.
 func (in *source) unfinished() error {
@@ -302,9 +323,9 @@ func (in *source) reject(err error, input []byte) error {
 	m.writing.Lock()
 	defer m.writing.Unlock()
 	in.count++
-	err = fmt.Errorf("%s: record %d: %w", in.path, in.count, err)
+	err = fmt.Errorf("%s: record %d %w", in.path, in.count, err)
 	if m.cfg.Rejects.Out == nil && m.cfg.Warn != nil {
-		m.cfg.Warn(fmt.Sprintf("%v, its %d bytes are dropped", err, len(input)))
+		m.cfg.Warn(err.Error() + " and is dropped")
 	}
 	return m.cfg.Rejects.Add(reject.Record{Source: in.path, Line: in.count, Err: err, Input: input})
 }

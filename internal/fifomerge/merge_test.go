@@ -219,7 +219,7 @@ func TestMergeStopInRecord(t *testing.T) {
 	fmt.Fprint(w, "whole\nhalf")
 	r.stop(errStop)
 	r.end()
-	wantRejects(t, r, `p0: record 2: a record was not finished`, "half")
+	wantRejects(t, r, `p0: record 2 was not finished`, "half")
 	if out.String() != "whole\n" || r.err != errStop {
 		t.Errorf("%q, %v", out.String(), r.err)
 	}
@@ -248,7 +248,7 @@ func TestMergeUnfinished(t *testing.T) {
 	r.await("two", func() bool { return out.String() == "one\ntwo\n" })
 	r.stop(errStop)
 	r.end()
-	wantRejects(t, r, "p0: record 2: a record was not finished", "half a rec")
+	wantRejects(t, r, "p0: record 2 was not finished", "half a rec")
 }
 
 func TestMergeTorn(t *testing.T) {
@@ -257,7 +257,7 @@ func TestMergeTorn(t *testing.T) {
 	r := startMerge(t, 1, MergeConfig{Once: true}, &out)
 	writeTo(t, r.pipes[0], "a\n"+mark+"in"+mark+"side\n"+mark+"\nhalf"+mark+"\nb\n"+mark+"\n")
 	r.end()
-	wantRejects(t, r, "p0: record 3: a record was not finished", "half")
+	wantRejects(t, r, "p0: record 3 was not finished", "half")
 	if want := "a\n" + mark + "in" + mark + "side\nb\n"; out.String() != want {
 		t.Errorf("%q, want %q", out.String(), want)
 	}
@@ -271,7 +271,7 @@ func TestMergeTooLong(t *testing.T) {
 	r := startMerge(t, 1, MergeConfig{Once: true, MaxRecord: 100}, &out)
 	writeTo(t, r.pipes[0], "a\n"+strings.Repeat("x", 5000)+"\nb\n")
 	r.end()
-	wantRejects(t, r, "p0: record 2: a record is longer than 100 bytes", strings.Repeat("x", 100))
+	wantRejects(t, r, "p0: record 2 is longer than 100 bytes", strings.Repeat("x", 100))
 	if out.String() != "a\nb\n" {
 		t.Errorf("%q", out.String())
 	}
@@ -344,5 +344,63 @@ func TestMergePipes(t *testing.T) {
 	names, err := filepath.Glob(filepath.Join(dir, "*"))
 	if want := []string{file, mine}; err != nil || !slices.Equal(names, want) {
 		t.Errorf("left are %v, want %v", names, want)
+	}
+}
+
+// What stands in a pipe's place when the merge ends is not the merge's.
+func TestMergePipeReplaced(t *testing.T) {
+	r := startMerge(t, 1, MergeConfig{}, io.Discard)
+	path := r.pipes[0]
+	if err := errors.Join(os.Remove(path), os.WriteFile(path, []byte("data"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	r.stop(errStop)
+	r.end()
+	if data, err := os.ReadFile(path); string(data) != "data" || err != nil {
+		t.Errorf("%q, %v", data, err)
+	}
+}
+
+// With Once a pipe may be removed when its writer has opened it: no other one
+// is waited for.
+func TestMergeOnceUnlinked(t *testing.T) {
+	var out buffer
+	r := startMerge(t, 2, MergeConfig{Once: true}, &out)
+	var writers []*os.File
+	for _, path := range r.pipes {
+		w, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		writers = append(writers, w)
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fmt.Fprint(writers[0], "a\n")
+	writers[0].Close()
+	r.await("a", func() bool { return out.String() == "a\n" })
+	time.Sleep(20 * time.Millisecond) // for the merge to see that nobody is there
+	fmt.Fprint(writers[1], "b\n")
+	writers[1].Close()
+	r.end()
+	if out.String() != "a\nb\n" || r.err != nil {
+		t.Errorf("%q, %v", out.String(), r.err)
+	}
+}
+
+// An output that fails at the end is told, not only that it was the end.
+func TestMergeOutputFailsAtEnd(t *testing.T) {
+	r := startMerge(t, 1, MergeConfig{}, &failing{left: 10})
+	w, err := os.OpenFile(r.pipes[0], os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	r.stop(errStop)
+	fmt.Fprint(w, "a record of many bytes\n")
+	r.end()
+	if r.err != errFull {
+		t.Errorf("got %v", r.err)
 	}
 }

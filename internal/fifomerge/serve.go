@@ -193,7 +193,7 @@ func (s *server) greet(ctx context.Context, in *fifo.Reader, all *sync.WaitGroup
 			continue
 		}
 		if _, ok := errors.AsType[*tooLongError](err); ok {
-			s.warn(err)
+			s.warn(fmt.Errorf("a hello %w", err))
 			continue
 		}
 		if err != nil {

@@ -377,7 +377,7 @@ func TestByHand(t *testing.T) {
 	hello("1 " + newID() + "\n") // without pipes
 	hello("half")
 	s.expect("SELECT 3 AS a", `{"a":3}`+"\n")
-	for _, message := range []string{`not a hello: "nonsense"`, "a record is longer than 4096 bytes", ".query: no such file or directory"} {
+	for _, message := range []string{`not a hello: "nonsense"`, "a hello is longer than 4096 bytes", ".query: no such file or directory"} {
 		for !strings.Contains(s.log.String(), message) {
 			time.Sleep(time.Millisecond)
 		}

@@ -3,6 +3,7 @@ package fifomerge
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -43,6 +44,7 @@ func Write(ctx context.Context, cfg WriteConfig, in stream.Inputs) (sum WriteSum
 		return nil
 	}
 	err = in.Each(ctx, func(input *stream.Input) error {
+		before := sum.Out
 		b := newBlocks(input, cfg.Terminator, cfg.MaxRecord)
 		for {
 			records, err := b.Read()
@@ -52,6 +54,9 @@ func Write(ctx context.Context, cfg WriteConfig, in stream.Inputs) (sum WriteSum
 				}
 				return nil
 			}
+			if _, ok := errors.AsType[*tooLongError](err); ok {
+				err = fmt.Errorf("%s: record %d %w", input.Name(), sum.Out-before+1, err)
+			}
 			if err == nil && len(records) > 0 {
 				err = write(records)
 			}
@@ -60,5 +65,5 @@ func Write(ctx context.Context, cfg WriteConfig, in stream.Inputs) (sum WriteSum
 			}
 		}
 	})
-	return sum, errors.Join(err, w.Close())
+	return sum, errors.Join(err, w.Close(ctx))
 }
