@@ -76,6 +76,14 @@ func (inv *Invocation) Verbosef(format string, args ...any) {
 	}
 }
 
+// DB is the database that --db names, else the environment, else the default.
+func (inv *Invocation) DB() (dburl.URL, error) {
+	if inv.IsSet("db") && inv.String("db") == "" {
+		return dburl.URL{}, &usageError{err: errors.New("--db is empty"), hint: "is the variable set that it was made of? Without --db there is a default"}
+	}
+	return dburl.Resolve(inv.String("db"), os.Getenv)
+}
+
 // NoteDefaultDB says which database is used when nobody named one: before its
 // file is made, and after a failure, which may be that of the wrong database.
 func (inv *Invocation) NoteDefaultDB(u dburl.URL, failure error) {
@@ -92,8 +100,17 @@ func (inv *Invocation) NoteDefaultDB(u dburl.URL, failure error) {
 // Inputs are the operands that name inputs; none is standard input. A terminal
 // that nobody named is not read: who types no operand wants help.
 func (inv *Invocation) Inputs(names []string) (stream.Inputs, error) {
-	in := stream.Inputs{Stdin: inv.streams.In, Names: names}
 	if len(names) == 0 && inv.StdinTerminal() {
+		return stream.Inputs{}, errNoInput
+	}
+	return inv.OptionalInputs(names)
+}
+
+// OptionalInputs are Inputs for a command that may not read any: the terminal
+// is refused when it is read.
+func (inv *Invocation) OptionalInputs(names []string) (stream.Inputs, error) {
+	in := stream.Inputs{Stdin: inv.streams.In, Names: names}
+	if inv.StdinTerminal() && len(names) == 0 {
 		in.Stdin = noInput{}
 	}
 	return in, Usage(in.Check())
@@ -124,15 +141,25 @@ func (inv *Invocation) Output(in stream.Inputs) (*stream.Output, error) {
 }
 
 // Rejects is the sink that --rejects, --max-rejects and --force ask for. Any
-// of them means that the run goes on.
-func (inv *Invocation) Rejects() *reject.Sink {
+// of them means that the run goes on. A file that is one of the inputs, or the
+// output, which must have been asked for before, is refused.
+func (inv *Invocation) Rejects(in stream.Inputs) (*reject.Sink, error) {
 	sink := &reject.Sink{Tool: inv.tool, Max: inv.Int("max-rejects")}
 	sink.Force = inv.Bool("force") || sink.Max > 0
 	if path := inv.String("rejects"); path != "" {
 		inv.rejects = stream.CreateOutput(path)
 		sink.Out = inv.rejects
+		if name := in.OverwrittenBy(inv.rejects); name != "" {
+			return nil, Usagef("the rejects %s are also the input %s", path, name)
+		}
+		if inv.output != nil && inv.output.SameFile(inv.rejects) {
+			return nil, Usagef("the rejects %s are also the output %s", path, inv.output.Name())
+		}
 	}
-	return sink
+	if inv.IsSet("max-rejects") && sink.Max < 1 {
+		return nil, &usageError{err: fmt.Errorf("--max-rejects %d: at least 1", sink.Max), hint: "to stop at the first bad record, leave it out"}
+	}
+	return sink, nil
 }
 
 // close closes what the Action wrote to. A file that was not begun is left as
@@ -162,6 +189,9 @@ func (e *usageError) Hint() string    { return e.hint }
 func Usagef(format string, args ...any) error {
 	return &usageError{err: fmt.Errorf(format, args...)}
 }
+
+// UsageHint is Usage with a hint.
+func UsageHint(err error, hint string) error { return &usageError{err, hint} }
 
 // Usage makes err an error of the call itself.
 func Usage(err error) error {

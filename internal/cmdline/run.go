@@ -91,12 +91,24 @@ func report(ctx context.Context, tool string, stderr io.Writer, err error) int {
 	case err == nil:
 		return 0
 	case errors.As(context.Cause(ctx), &sig):
+		printOthers(stderr, tool, err, sig)
 		return sig.ExitStatus()
 	case errors.Is(err, stream.ErrClosed):
 		return 141
 	}
 	printError(stderr, tool, err)
 	return exitStatus(err)
+}
+
+// printOthers prints what went wrong beside the signal that ended the tool.
+func printOthers(stderr io.Writer, tool string, err error, sig *signalError) {
+	if errs := joined(err); errs != nil {
+		for _, e := range errs {
+			printOthers(stderr, tool, e, sig)
+		}
+	} else if !errors.Is(err, sig) && !errors.Is(err, stream.ErrClosed) {
+		printError(stderr, tool, err)
+	}
 }
 
 // printError prints each of the errors that err joins on a line of its own.

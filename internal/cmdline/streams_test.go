@@ -112,7 +112,10 @@ func TestOutputFile(t *testing.T) {
 func TestRejects(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "rejects.jsonl")
 	action := func(_ context.Context, inv *Invocation) error {
-		sink := inv.Rejects()
+		sink, err := inv.Rejects(stream.Inputs{})
+		if err != nil {
+			return err
+		}
 		for i := range 2 {
 			err := sink.Add(reject.Record{Source: "stdin", Line: i + 1, Err: errors.New("bad"), Input: []byte("x")})
 			if err != nil {

@@ -2,6 +2,9 @@ package crawl
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -73,6 +76,9 @@ func action(ctx context.Context, inv *cmdline.Invocation) error {
 		return err
 	}
 	in, err := inv.Inputs(inv.Operands())
+	if errors.Is(err, fs.ErrNotExist) && strings.Contains(strings.Join(inv.Operands(), ""), "://") {
+		err = cmdline.UsageHint(err, "a URL comes on standard input: echo URL | crawl")
+	}
 	if err != nil {
 		return err
 	}
@@ -84,7 +90,9 @@ func action(ctx context.Context, inv *cmdline.Invocation) error {
 		return err
 	}
 	cfg.Rows = record.WriterOptions{NullAs: inv.NullAs(), FlushEach: out.Terminal()}
-	cfg.Rejects = inv.Rejects()
+	if cfg.Rejects, err = inv.Rejects(in); err != nil {
+		return err
+	}
 	if cfg.IgnoreRobots {
 		inv.Notef("robots.txt is ignored")
 	}
@@ -102,6 +110,9 @@ func config(inv *cmdline.Invocation) (cfg Config, err error) {
 	}
 	if inv.Int("retries") < 0 {
 		return cfg, cmdline.Usagef("--retries %d: at least 0", inv.Int("retries"))
+	}
+	if inv.Duration("delay") < 0 {
+		return cfg, cmdline.Usagef("--delay %v: not below 0", inv.Duration("delay"))
 	}
 	if inv.Duration("timeout") <= 0 {
 		return cfg, cmdline.Usagef("--timeout %v: more than 0", inv.Duration("timeout"))

@@ -71,7 +71,7 @@ func (c *crawler) task(rec *record.Record) (*task, error) {
 	}
 	t := &task{}
 	t.url = record.Value{Kind: url.Kind, Bytes: bytes.Clone(url.Bytes)}
-	if !bytes.Equal(bytes.TrimSpace(rec.Raw), url.Bytes) {
+	if rec.Typed || len(rec.Fields) > 1 {
 		t.raw = object(rec)
 	}
 	var err error

@@ -3,6 +3,8 @@ package database
 import (
 	"errors"
 	"fmt"
+
+	"pipeworks/internal/stream"
 )
 
 // Error is what the server, or SQLite, says of a statement. It prints as the
@@ -101,7 +103,7 @@ type StatementError struct {
 
 func (e *StatementError) Error() string {
 	where := fmt.Sprintf(" at line %d", e.Line)
-	if e.Source != "" && e.Source != "stdin" {
+	if e.Source != "" && e.Source != stream.Stdin && e.Source != stream.Argument {
 		where += fmt.Sprintf(" in file: '%s'", e.Source)
 	}
 	if db, ok := errors.AsType[*Error](e.Err); ok {

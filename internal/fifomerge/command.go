@@ -6,7 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +14,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"pipeworks/internal/cmdline"
-	"pipeworks/internal/dburl"
 	"pipeworks/internal/fifo"
 	"pipeworks/internal/stream"
 )
@@ -137,8 +136,10 @@ func runMerge(ctx context.Context, inv *cmdline.Invocation) error {
 		return cmdline.Usagef("which PIPE?")
 	}
 	for i, path := range cfg.Pipes {
-		if slices.Contains(cfg.Pipes[:i], path) {
-			return cmdline.Usagef("%s is named twice", path)
+		for _, other := range cfg.Pipes[:i] {
+			if sameFile(path, other) {
+				return cmdline.Usagef("%s is named twice", path)
+			}
 		}
 	}
 	mode, err := strconv.ParseUint(inv.String("mode"), 8, 9)
@@ -149,17 +150,25 @@ func runMerge(ctx context.Context, inv *cmdline.Invocation) error {
 	if cfg.MaxRecord, err = inv.Size("max-record"); err != nil {
 		return err
 	}
-	cfg.Rejects = inv.Rejects()
-	cfg.Rejects.Force = true // one writer's mistake is not the others'
 	cfg.Warn = func(message string) { inv.Notef("%s", message) }
 	out, err := mergeOutput(ctx, inv, cfg.Pipes)
 	if err != nil {
 		return err
 	}
+	if cfg.Rejects, err = inv.Rejects(stream.Inputs{}); err != nil {
+		return err
+	}
+	cfg.Rejects.Force = true // one writer's mistake is not the others'
 	sum, err := Merge(ctx, cfg, out)
 	inv.Summarize(sum, start)
+	stopped := context.Cause(ctx)
 	if w, ok := out.(*fifo.Writer); ok {
-		err = errors.Join(err, w.Close())
+		if closeErr := w.Close(); err == nil || err == stopped && closeErr != nil {
+			err = closeErr
+		}
+	}
+	if stopped != nil && err != stopped && !errors.Is(err, stream.ErrClosed) {
+		inv.Notef("%v", err) // the status tells of the signal only
 	}
 	return err
 }
@@ -168,19 +177,28 @@ func runMerge(ctx context.Context, inv *cmdline.Invocation) error {
 // and go.
 func mergeOutput(ctx context.Context, inv *cmdline.Invocation, pipes []string) (io.Writer, error) {
 	path := inv.String("output")
-	if path == "" || fifo.Check(path) != nil {
+	if path == "" || path == "-" {
 		return inv.Output(stream.Inputs{})
 	}
-	out, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
 	for _, pipe := range pipes {
-		if in, err := os.Stat(pipe); err == nil && os.SameFile(in, out) {
+		if sameFile(pipe, path) {
 			return nil, cmdline.Usagef("the output %s is also the input %s", path, pipe)
 		}
 	}
+	if fifo.Check(path) != nil {
+		return inv.Output(stream.Inputs{})
+	}
 	return fifo.NewWriter(ctx, path), nil
+}
+
+// sameFile reports whether two paths name one file, be it there or not.
+func sameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	if errA == nil && errB == nil {
+		return os.SameFile(infoA, infoB)
+	}
+	return filepath.Clean(a) == filepath.Clean(b)
 }
 
 func terminator(inv *cmdline.Invocation) byte {
@@ -221,7 +239,7 @@ func runServe(ctx context.Context, inv *cmdline.Invocation) error {
 		Warn:        func(message string) { inv.Notef("%s", message) },
 	}
 	var err error
-	if cfg.DB, err = dburl.Resolve(inv.String("db"), os.Getenv); err != nil {
+	if cfg.DB, err = inv.DB(); err != nil {
 		return err
 	}
 	if cfg.MaxRequest, err = inv.Size("max-packet"); err != nil {

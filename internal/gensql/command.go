@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +14,6 @@ import (
 
 	"pipeworks/internal/cmdline"
 	"pipeworks/internal/compressed"
-	"pipeworks/internal/dburl"
 	"pipeworks/internal/record"
 	"pipeworks/internal/sqltext"
 	"pipeworks/internal/stream"
@@ -447,15 +445,21 @@ func runConfig(ctx context.Context, inv *cmdline.Invocation, cfg Config, files [
 	if cfg.Transaction = inv.Int("transaction"); cfg.Transaction < 0 {
 		return cmdline.Usagef("--transaction %d: at least 1", cfg.Transaction)
 	}
-	cfg.Rejects = inv.Rejects()
 	cfg.Warn = func(message string) { inv.Notef("warning: %s", message) }
-	in, err := inv.Inputs(files)
+	inputs := inv.Inputs
+	if cfg.Verb == Query {
+		inputs = inv.OptionalInputs
+	}
+	in, err := inputs(files)
 	if err != nil {
 		return err
 	}
 	in.Content = compressed.NewReader
 	out, err := inv.Output(in)
 	if err != nil {
+		return err
+	}
+	if cfg.Rejects, err = inv.Rejects(in); err != nil {
 		return err
 	}
 	sum, err := Run(ctx, cfg, in, out)
@@ -469,6 +473,6 @@ func dialect(inv *cmdline.Invocation) (sqltext.Dialect, error) {
 		d, err := sqltext.ParseDialect(inv.String("dialect"))
 		return d, cmdline.Usage(err)
 	}
-	u, err := dburl.Resolve(inv.String("db"), os.Getenv)
+	u, err := inv.DB()
 	return u.Dialect, err
 }

@@ -3,6 +3,7 @@ package gensql
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"pipeworks/internal/record"
@@ -33,13 +34,19 @@ func newQuery(cfg *Config, w *statements) (*query, error) {
 	for _, p := range cfg.Params {
 		q.params[p.Name] = p.Value
 	}
+	names := slices.Concat(template.Names(), template.Quoted())
+	for _, p := range cfg.Params {
+		if !slices.Contains(names, p.Name) {
+			cfg.Warn(fmt.Sprintf("the statement has no parameter :%s", p.Name))
+		}
+	}
 	for _, name := range template.Quoted() {
 		cfg.Warn(fmt.Sprintf("':%s' is text, not a parameter: gensql puts the quotes, write :%s", name, name))
 	}
 	return q, nil
 }
 
-// trimStatement takes off what the end of a statement adds.
+// trimStatement takes off the end of a statement, which is added again.
 func trimStatement(sql string) string { return strings.TrimRight(sql, "; \t\r\n") }
 
 // needsRecords reports whether a parameter must come from the records. If not,
@@ -72,6 +79,9 @@ func (q *query) add(_ string, rec *record.Record) error {
 	if err != nil {
 		q.w.buf, q.w.open = buf[:length], open
 		return err
+	}
+	if q.template.EndsInComment() {
+		buf = append(buf, '\n')
 	}
 	q.w.buf = buf
 	return q.w.end()

@@ -68,6 +68,9 @@ func Ranges(ctx context.Context, cfg RangesConfig, out io.Writer) (Summary, erro
 			}
 			return dst, nil
 		})
+		if template.EndsInComment() {
+			w.buf = append(w.buf, '\n')
+		}
 		if err = w.end(); err == nil && ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}

@@ -1,7 +1,9 @@
 package gensql
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"pipeworks/internal/record"
 	"pipeworks/internal/sqltext"
@@ -14,6 +16,7 @@ type table struct {
 	w       *statements
 	name    []byte // quoted
 	batch   int
+	begun   bool
 	sample  *sample // while records are collected to learn the columns from
 	columns []column
 	keys    []int // the columns of Config.Key
@@ -50,6 +53,12 @@ func newTable(cfg *Config, w *statements) (*table, error) {
 }
 
 func (t *table) add(source string, rec *record.Record) error {
+	if !t.begun {
+		t.begun = true
+		if err := t.checkHeader(rec); err != nil {
+			return err
+		}
+	}
 	if t.sample == nil {
 		return t.addRow(rec)
 	}
@@ -60,6 +69,23 @@ func (t *table) add(source string, rec *record.Record) error {
 		return nil
 	}
 	return t.endSample()
+}
+
+// checkHeader looks at the fields of the first record for what is probably
+// meant otherwise. In JSON a later record may have other fields.
+func (t *table) checkHeader(rec *record.Record) error {
+	if rec.Typed {
+		return nil
+	}
+	if len(rec.Fields) == 1 && strings.ContainsAny(rec.Fields[0], ";|\t") {
+		t.cfg.Warn(fmt.Sprintf("the header is one field, %q: --delimiter says what stands between fields", rec.Fields[0]))
+	}
+	for _, field := range t.cfg.Columns {
+		if !slices.Contains(rec.Fields, field) {
+			return usage("--column %s: there is no such field: they are %s", field, strings.Join(rec.Fields, ", "))
+		}
+	}
+	return nil
 }
 
 // endSample writes the DDL, if it is wanted, and the rows of the sample.

@@ -2,7 +2,8 @@ package sqlpipe
 
 import (
 	"context"
-	"os"
+	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -10,7 +11,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"pipeworks/internal/cmdline"
-	"pipeworks/internal/dburl"
 	"pipeworks/internal/stream"
 )
 
@@ -57,7 +57,7 @@ func run(ctx context.Context, inv *cmdline.Invocation) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := config(inv)
+	cfg, err := config(inv, in)
 	if err != nil {
 		return err
 	}
@@ -81,17 +81,24 @@ func run(ctx context.Context, inv *cmdline.Invocation) error {
 func inputs(inv *cmdline.Invocation) (stream.Inputs, error) {
 	statements := inv.StringSlice("execute")
 	if len(statements) == 0 {
-		return inv.Inputs(inv.Operands())
+		in, err := inv.Inputs(inv.Operands())
+		if errors.Is(err, fs.ErrNotExist) && strings.Contains(strings.Join(inv.Operands(), ""), " ") {
+			err = cmdline.UsageHint(err, "sqlpipe -e 'SQL' runs an argument")
+		}
+		return in, err
 	}
 	if len(inv.Operands()) > 0 {
 		return stream.Inputs{}, cmdline.Usagef("both -e and a file: %s", inv.Operands()[0])
 	}
-	// A newline ends an argument as it ends a line: no terminator is needed.
-	return stream.Inputs{Stdin: strings.NewReader(strings.Join(statements, ";\n") + "\n")}, nil
+	in := stream.Inputs{}
+	for _, s := range statements {
+		in.Arguments = append(in.Arguments, s+"\n") // which ends a line: no terminator is needed
+	}
+	return in, nil
 }
 
-func config(inv *cmdline.Invocation) (cfg Config, err error) {
-	if cfg.DB, err = dburl.Resolve(inv.String("db"), os.Getenv); err != nil {
+func config(inv *cmdline.Invocation, in stream.Inputs) (cfg Config, err error) {
+	if cfg.DB, err = inv.DB(); err != nil {
 		return cfg, err
 	}
 	if cfg.Format, cfg.Rows, err = inv.Rows(); err != nil {
@@ -107,7 +114,9 @@ func config(inv *cmdline.Invocation) (cfg Config, err error) {
 	default:
 		return cfg, cmdline.Usagef("--eof %s: it is newline or run", eof)
 	}
-	cfg.Rejects = inv.Rejects()
+	if cfg.Rejects, err = inv.Rejects(in); err != nil {
+		return cfg, err
+	}
 	cfg.Warn = func(message string) { inv.Notef("warning: %s", message) }
 	return cfg, nil
 }

@@ -8,9 +8,10 @@ import (
 // Template is a statement with parameters: :name, or :name!id for an
 // identifier. Inside quotes and comments :name is text.
 type Template struct {
-	parts  []string // the text around the parameters: one more than these
-	params []Param
-	quoted []string
+	parts   []string // the text around the parameters: one more than these
+	params  []Param
+	quoted  []string
+	comment bool
 }
 
 // Param is one place of a parameter in a Template.
@@ -26,6 +27,7 @@ func ParseTemplate(sql string, d Dialect) *Template {
 	for i := 0; i < len(sql); {
 		if n := hiddenLen(sql[i:], d); n > 0 {
 			t.addQuoted(sql[i : i+n])
+			t.comment = i+n == len(sql) && (sql[i] == '#' || sql[i] == '-') && sql[i+n-1] != '\n'
 			i += n
 			continue
 		}
@@ -99,6 +101,10 @@ func (t *Template) addQuoted(text string) {
 		t.quoted = append(t.quoted, text[2:1+n])
 	}
 }
+
+// EndsInComment reports whether the template ends in a comment that the end of
+// the line ends, in which a terminator would be lost.
+func (t *Template) EndsInComment() bool { return t.comment }
 
 // Names are the names of the parameters, each once.
 func (t *Template) Names() []string {

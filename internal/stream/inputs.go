@@ -8,13 +8,21 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 )
+
+// Argument is the name that messages give to a text from the command line.
+const Argument = "-e"
 
 // Inputs are the operands of a tool that name its input: files, "-" for
 // standard input, and standard input alone when there are none.
 type Inputs struct {
 	Stdin io.Reader
 	Names []string
+
+	// Arguments are texts from the command line, called "-e". If there are any
+	// they are the input, and nothing else is.
+	Arguments []string
 
 	// Content returns what reads the content of the file called name, whose
 	// bytes are r; nil: they are the content. It is not called for standard
@@ -47,12 +55,26 @@ func (s Inputs) Check() error {
 
 // ReadsStdin reports whether standard input is among the inputs.
 func (s Inputs) ReadsStdin() bool {
+	if len(s.Arguments) > 0 {
+		return false
+	}
 	return len(s.Names) == 0 || slices.Contains(s.Names, "-")
 }
 
 // Each calls fn with each input in turn and closes it after; the first error
 // ends it.
 func (s Inputs) Each(ctx context.Context, fn func(*Input) error) error {
+	for _, text := range s.Arguments {
+		in := NewInput(ctx, Argument, strings.NewReader(text))
+		err := fn(in)
+		in.Close()
+		if err != nil {
+			return err
+		}
+	}
+	if len(s.Arguments) > 0 {
+		return nil
+	}
 	if len(s.Names) == 0 {
 		s.Names = []string{"-"}
 	}

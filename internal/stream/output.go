@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"golang.org/x/term"
@@ -83,6 +84,19 @@ func (o *Output) wrap(action string, err error) error {
 // Begun reports whether the output exists: standard output always, a file once
 // something was written.
 func (o *Output) Begun() bool { return o.w != nil }
+
+// SameFile reports whether both are, or would be, the same regular file.
+func (o *Output) SameFile(other *Output) bool {
+	if o.w == nil && other.w == nil && filepath.Clean(o.name) == filepath.Clean(other.name) {
+		return true
+	}
+	a, err := o.stat()
+	if err != nil || !a.Mode().IsRegular() {
+		return false
+	}
+	b, err := other.stat()
+	return err == nil && os.SameFile(a, b)
+}
 
 // stat describes the file that is or would be written to.
 func (o *Output) stat() (os.FileInfo, error) {
