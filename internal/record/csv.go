@@ -2,24 +2,52 @@ package record
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 )
 
-// csvReader reads RFC 4180 with a header line. Lines may end in LF or CRLF; a
-// quoted field keeps every byte between its quotes, line ends included. A
-// quote inside an unquoted field is text (6" pipe). An unquoted empty field
-// is NULL and a quoted one is the empty text, as in PostgreSQL's COPY.
+// csvReader reads RFC 4180, and its like with another delimiter or quote.
+// Lines may end in LF, CRLF or, if all do, in CR alone; a quoted field keeps
+// every byte between its quotes, line ends included. A quote inside an unquoted
+// field is text (6" pipe). An unquoted empty field is NULL and a quoted one is
+// the empty text, as in PostgreSQL's COPY.
 type csvReader struct {
-	w      *window
-	source string
-	warn   func(string)
-	null   string // an unquoted field that is NULL
-	fields []string
-	values []Value
-	arena  []byte // fields with doubled quotes, undoubled
-	spans  []span // of the record in hand, where it has quotes
+	w         *window
+	source    string
+	names     names
+	delimiter byte
+	quote     byte   // the delimiter, which comes first, if no field is quoted
+	null      string // an unquoted field that is NULL
+	begun     bool
+	fields    []string
+	values    []Value
+	arena     []byte // fields with doubled quotes, undoubled
+	spans     []span // of the record in hand, where it has quotes
+}
+
+func newCSVReader(w *window, o ReaderOptions) (*csvReader, error) {
+	r := &csvReader{w: w, source: o.Source, names: newNames(o), null: orDefault(o.NullAs, "")}
+	r.delimiter, r.quote = cmp.Or(o.Delimiter, ','), cmp.Or(o.Quote, '"')
+	for _, c := range []byte{r.delimiter, r.quote} {
+		if c == '\n' || c == '\r' {
+			return nil, fmt.Errorf("a line end, %q, cannot delimit or quote fields", c)
+		}
+	}
+	switch {
+	case o.NoQuote:
+		r.quote = r.delimiter
+	case r.quote == r.delimiter:
+		return nil, fmt.Errorf("%q cannot both delimit fields and quote them", r.quote)
+	}
+	if o.Empty == EmptyText && r.null == "" {
+		r.null = string([]byte{r.delimiter}) // no field is that
+	}
+	r.fields = r.names.given
+	return r, nil
 }
 
 var (
@@ -28,7 +56,13 @@ var (
 )
 
 func (r *csvReader) Read(rec *Record) error {
-	if r.fields == nil {
+	if !r.begun {
+		if err := r.findLineEnd(); err != nil {
+			return err
+		}
+		r.begun = true
+	}
+	if r.fields == nil && r.names.inHeader() {
 		if err := r.header(); err != nil {
 			return headerError(err)
 		}
@@ -39,29 +73,51 @@ func (r *csvReader) Read(rec *Record) error {
 		if err != nil {
 			return err
 		}
-		if len(raw) == 0 && len(r.fields) > 1 {
+		if len(raw) == 0 && len(r.fields) != 1 {
 			continue // a blank line; of a single column it is a NULL
 		}
+		if r.fields == nil {
+			r.fields = numbered(len(r.values))
+		}
 		if len(r.values) != len(r.fields) {
-			return &SyntaxError{Source: r.source, Line: number, Raw: raw, Err: countError{len(r.values), len(r.fields)}}
+			return &SyntaxError{Source: r.source, Line: number, Raw: raw, Err: r.names.countError(len(r.values), len(r.fields))}
 		}
 		*rec = Record{Fields: r.fields, Values: r.values, Raw: raw, Line: number}
 		return nil
 	}
 }
 
-// countError is a row with more or fewer fields than the header.
-type countError struct{ row, header int }
-
-func (e countError) Error() string {
-	return fmt.Sprintf("the header has %s, this record has %d", plural(e.header, "field"), e.row)
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
+// findLineEnd finds out whether lines end in CR alone, as they did on the
+// Macintosh: there is a CR in the first line, and no LF anywhere near but in
+// quotes.
+func (r *csvReader) findLineEnd() error {
+	cr, quoted, closed, start := false, false, false, true
+	for i := range windowSize {
+		c, ok, err := r.w.at(i)
+		if err != nil && err != errTooLong {
+			return err
+		}
+		if !ok {
+			break
+		}
+		switch {
+		case c == r.quote && quoted:
+			quoted, closed = false, true
+			continue
+		case c == r.quote && c != r.delimiter && (start || closed):
+			quoted = true
+		case quoted:
+		case c == '\n':
+			return nil
+		case c == '\r':
+			cr = true
+		}
+		start, closed = c == r.delimiter || c == '\r', false
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	if cr {
+		r.w.eol = '\r'
+	}
+	return nil
 }
 
 func (r *csvReader) header() error {
@@ -73,14 +129,14 @@ func (r *csvReader) header() error {
 		if len(raw) == 0 {
 			continue
 		}
-		r.fields = make([]string, len(r.values))
+		fields := make([]string, len(r.values))
 		for i, v := range r.values {
-			r.fields[i] = string(v.Bytes)
+			fields[i] = string(v.Bytes)
 			if v.IsNull() { // a name is a name, even NULL's
-				r.fields[i] = r.null
+				fields[i] = r.null
 			}
 		}
-		r.fields = headerNames(r.fields, r.source, r.warn)
+		r.fields = r.names.unique(fields)
 		return nil
 	}
 }
@@ -91,6 +147,14 @@ func (r *csvReader) unquoted(field []byte) Value {
 		return Value{}
 	}
 	return Value{Text, field}
+}
+
+// trim takes the rest of its line end off a line.
+func (r *csvReader) trim(line []byte) []byte {
+	if r.w.eol == '\r' {
+		return line
+	}
+	return trimCR(line)
 }
 
 // record takes the next record off the window and splits it into values. The
@@ -107,20 +171,41 @@ func (r *csvReader) record() ([]byte, error) {
 		return nil, io.EOF
 	}
 	r.values, r.arena = r.values[:0], r.arena[:0]
-	if bytes.IndexByte(r.w.buf[r.w.pos:r.w.pos+n], '"') >= 0 {
+	if r.quote != r.delimiter && bytes.IndexByte(r.w.buf[r.w.pos:r.w.pos+n], r.quote) >= 0 {
 		return r.quotedRecord(n, newline)
 	}
-	line := trimCR(r.w.take(n, newline))
+	line := r.trim(r.w.take(n, newline))
 	r.w.line++
-	for rest := line; ; {
-		i := bytes.IndexByte(rest, ',')
-		if i < 0 {
-			r.values = append(r.values, r.unquoted(rest))
-			return line, nil
+	r.splitUnquoted(line)
+	return line, nil
+}
+
+// splitUnquoted makes values of a record without quotes. It looks for the
+// delimiter in eight bytes at once: fields are too short for a call of
+// bytes.IndexByte for each to pay.
+func (r *csvReader) splitUnquoted(line []byte) {
+	const ones, low = 0x0101010101010101, 0x7f7f7f7f7f7f7f7f
+	delimiters := uint64(r.delimiter) * ones
+	values := r.values
+	start, i := 0, 0
+	for ; i+8 <= len(line); i += 8 {
+		// A byte of x is zero, and of found has its high bit set, where a
+		// delimiter is.
+		x := binary.LittleEndian.Uint64(line[i:]) ^ delimiters
+		found := ^((x&low + low) | x | low)
+		for ; found != 0; found &= found - 1 {
+			end := i + bits.TrailingZeros64(found)/8
+			values = append(values, r.unquoted(line[start:end]))
+			start = end + 1
 		}
-		r.values = append(r.values, r.unquoted(rest[:i]))
-		rest = rest[i+1:]
 	}
+	for ; i < len(line); i++ {
+		if line[i] == r.delimiter {
+			values = append(values, r.unquoted(line[start:i]))
+			start = i + 1
+		}
+	}
+	r.values = append(values, r.unquoted(line[start:]))
 }
 
 // span is a field in the window or in the arena.
@@ -136,16 +221,16 @@ type span struct {
 func (r *csvReader) quotedRecord(eol int, newline bool) ([]byte, error) {
 	r.spans = r.spans[:0]
 	lines := 1
-	for pos := 0; ; pos++ { // over the comma
+	for pos := 0; ; pos++ { // over the delimiter
 		var s span
 		line := r.w.buf[r.w.pos : r.w.pos+eol]
-		if pos < eol && line[pos] == '"' {
+		if pos < eol && line[pos] == r.quote {
 			var err error
 			if s, pos, err = r.quotedField(pos + 1); err != nil {
 				return nil, r.fail(pos, err)
 			}
 			if pos > eol { // it ended on a later line
-				lines += bytes.Count(r.w.buf[r.w.pos+eol:r.w.pos+pos], []byte{'\n'})
+				lines += bytes.Count(r.w.buf[r.w.pos+eol:r.w.pos+pos], []byte{r.w.eol})
 				var n int
 				if n, newline, err = r.w.lineEnd(pos); err != nil {
 					return nil, r.fail(pos, err)
@@ -155,10 +240,10 @@ func (r *csvReader) quotedRecord(eol int, newline bool) ([]byte, error) {
 			}
 		} else {
 			s.from = pos
-			if i := bytes.IndexByte(line[pos:], ','); i >= 0 {
+			if i := bytes.IndexByte(line[pos:], r.delimiter); i >= 0 {
 				pos += i
 			} else {
-				pos += len(trimCR(line[pos:]))
+				pos += len(r.trim(line[pos:]))
 			}
 			s.to = pos
 		}
@@ -169,7 +254,7 @@ func (r *csvReader) quotedRecord(eol int, newline bool) ([]byte, error) {
 			r.w.line += lines
 			r.split(raw)
 			return raw, nil
-		case rest[0] != ',':
+		case rest[0] != r.delimiter:
 			return nil, r.fail(pos, errQuoteText)
 		}
 	}
@@ -196,7 +281,7 @@ func (r *csvReader) quotedField(pos int) (span, int, error) {
 	s := span{from: pos, quoted: true}
 	for {
 		rest := r.w.buf[r.w.pos+pos:]
-		i := bytes.IndexByte(rest, '"')
+		i := bytes.IndexByte(rest, r.quote)
 		if i < 0 {
 			i = len(rest)
 		}
@@ -204,22 +289,22 @@ func (r *csvReader) quotedField(pos int) (span, int, error) {
 			r.arena = append(r.arena, rest[:i]...)
 		}
 		pos += i
-		c, ok, err := r.at(pos)
+		c, ok, err := r.w.at(pos)
 		if err != nil {
 			return s, pos, err
 		}
 		if !ok {
 			return s, opening, errQuoteEnd
 		}
-		if c != '"' {
+		if c != r.quote {
 			continue // the window has more now
 		}
 		pos++
-		c, ok, err = r.at(pos)
+		c, ok, err = r.w.at(pos)
 		if err != nil {
 			return s, pos, err
 		}
-		if !ok || c != '"' {
+		if !ok || c != r.quote {
 			s.to = pos - 1
 			if s.arena {
 				s.to = len(r.arena)
@@ -231,25 +316,9 @@ func (r *csvReader) quotedField(pos int) (span, int, error) {
 			s.from, s.arena = len(r.arena), true
 			r.arena = append(r.arena, text...)
 		}
-		r.arena = append(r.arena, '"')
+		r.arena = append(r.arena, r.quote)
 		pos++
 	}
-}
-
-// at returns the byte at an offset in the window; ok is false at the end of
-// the input.
-func (r *csvReader) at(offset int) (c byte, ok bool, err error) {
-	if offset > r.w.max {
-		return 0, false, errTooLong
-	}
-	for r.w.pos+offset >= len(r.w.buf) {
-		if err := r.w.fill(); err == io.EOF {
-			return 0, false, nil
-		} else if err != nil {
-			return 0, false, err
-		}
-	}
-	return r.w.buf[r.w.pos+offset], true, nil
 }
 
 // fail turns err, found at an offset in a quoted record, into a syntax error
@@ -267,15 +336,15 @@ func (r *csvReader) fail(offset int, err error) error {
 	before := r.w.buf[r.w.pos : r.w.pos+offset]
 	syntax := &SyntaxError{
 		Source: r.source,
-		Line:   r.w.line + bytes.Count(before, []byte{'\n'}),
-		Column: offset - bytes.LastIndexByte(before, '\n'),
+		Line:   r.w.line + bytes.Count(before, []byte{r.w.eol}),
+		Column: offset - bytes.LastIndexByte(before, r.w.eol),
 		Err:    err,
 	}
 	n, newline, err := r.w.lineEnd(0)
 	if err != nil {
 		return err
 	}
-	syntax.Raw = trimCR(r.w.take(n, newline))
+	syntax.Raw = r.trim(r.w.take(n, newline))
 	r.w.line++
 	return syntax
 }

@@ -30,6 +30,17 @@ var csvReaderTests = []readerTest{
 	{"a lone CR is text", "a,b\nx\ry,\"z\r\"\n", []string{`2: a="x\ry" b="z\r"`}},
 	{"two CR at the end", "a,b\n1,2\r\r\n", []string{`2: a="1" b="2\r"`}},
 
+	{"CR alone", "a,b\r1,2\r3,4", []string{`2: a="1" b="2"`, `3: a="3" b="4"`}},
+	{"CR alone, the header alone", "a,b\r", []string{}},
+	{"CR alone, quotes and blank lines", "\r\"a\",b\r\r\"1\r\n2\n\",\r\"\",x\r", []string{`4: a="1\r\n2\n" b=NULL`, `6: a="" b="x"`}},
+	{"CR alone, errors", "a,b\r1,\"2\"x\r1,\"2\r3\r", []string{
+		`! in: line 2, column 6: text behind a closing quote | 1,"2"x`,
+		`! in: line 3, column 3: quoted field without a closing quote | 1,"2`,
+		`! in: line 4: the header has 2 fields, this record has 1 | 3`}},
+	{"CR in a quoted name", "\"a\"\"\r\",b\r\n1,2\r\n", []string{"2: a\"\r=\"1\" b=\"2\""}},
+	{"a CR in an unquoted name", "a\rb,c\n1,2\n", []string{"2: a\rb=\"1\" c=\"2\""}},
+	{"two CR behind each line", "a,b\r\r\n1,2\r\r\n", []string{"2: a=\"1\" b\r=\"2\\r\""}},
+
 	{"comma in quotes", "a,b\n\"1,2\",3\n", []string{`2: a="1,2" b="3"`}},
 	{"newline in quotes", "a,b\n\"1\n\n2\",3\n4,5\n", []string{`2: a="1\n\n2" b="3"`, `5: a="4" b="5"`}},
 	{"doubled quotes", "a,b\n\"1\"\"2\",\"\"\"\"\n\"\"\"x\"\"\",\n", []string{`2: a="1\"2" b="\""`, `3: a="\"x\"" b=NULL`}},
@@ -77,6 +88,75 @@ func TestCSVReaderNullAs(t *testing.T) {
 	})
 	testReader(t, ReaderOptions{Format: CSV, NullAs: new("")}, []readerTest{
 		{"empty is the default", "a,b\n,\"\"\n", []string{`2: a=NULL b=""`}},
+	})
+}
+
+func TestCSVReaderEmpty(t *testing.T) {
+	testReader(t, ReaderOptions{Format: CSV, Empty: EmptyNull, NullAs: new("-")}, []readerTest{
+		{"NULL", "a,b,c\n,\"\",-\n", []string{`2: a=NULL b=NULL c=NULL`}},
+	})
+	testReader(t, ReaderOptions{Format: CSV, Empty: EmptyText}, []readerTest{
+		{"the empty text", "a,b\n,\"\"\n", []string{`2: a="" b=""`}},
+		{"an empty name", "a,\n1,2\n", []string{`2: a="1" ="2"`}},
+	})
+	testReader(t, ReaderOptions{Format: JSONL, Empty: EmptyNull}, []readerTest{
+		{"a string of JSON", `{"a":"","b":" ","c":[""]}`, []string{`1: a=NULL b=" " c=[""]`}},
+	})
+}
+
+func TestCSVReaderDelimiter(t *testing.T) {
+	testReader(t, ReaderOptions{Format: CSV, Delimiter: ';'}, []readerTest{
+		{"semicolons", "a;b\n1,5;\"2;\"\"\"\n;\"\"\n", []string{`2: a="1,5" b="2;\""`, `3: a=NULL b=""`}},
+	})
+	testReader(t, ReaderOptions{Format: CSV, Delimiter: '\t', Quote: '\''}, []readerTest{
+		{"tabs and single quotes", "a\tb\n'1\t'\t\"2\"\n'it''s'\t''\n", []string{`2: a="1\t" b="\"2\""`, `3: a="it's" b=""`}},
+		{"errors", "a\tb\n'1'x\t2\n", []string{"! in: line 2, column 4: text behind a closing quote | '1'x\t2"}},
+		{"CR alone", "'a\n'\tb\r1\t2\r", []string{"2: a\n=\"1\" b=\"2\""}},
+	})
+	testReader(t, ReaderOptions{Format: CSV, Delimiter: '|', NoQuote: true}, []readerTest{
+		{"no quotes", "a|b\n\"1|2\"\n|\"\"\n", []string{`2: a="\"1" b="2\""`, `3: a=NULL b="\"\""`}},
+		{"lines end in quotes too", "a|\"b\r\n1|\"\r\n", []string{`2: a="1" "b="\""`}},
+	})
+	testReader(t, ReaderOptions{Format: CSV, Delimiter: '"', NoQuote: true}, []readerTest{
+		{"the quote delimits", "a\"b\n1\"2\n", []string{`2: a="1" b="2"`}},
+	})
+	testReader(t, ReaderOptions{Format: CSV, Delimiter: 0xff}, []readerTest{
+		{"any byte", "a\xffb\n1,2345678\xff,\n", []string{`2: a="1,2345678" b=","`}},
+	})
+	for _, tt := range []struct {
+		o    ReaderOptions
+		want string
+	}{
+		{ReaderOptions{Delimiter: '\n'}, `a line end, '\n', cannot delimit or quote fields`},
+		{ReaderOptions{Quote: '\r'}, `a line end, '\r', cannot delimit or quote fields`},
+		{ReaderOptions{Delimiter: '"'}, `'"' cannot both delimit fields and quote them`},
+	} {
+		tt.o.Format = CSV
+		if _, err := NewReader(strings.NewReader("a"), tt.o); err == nil || err.Error() != tt.want {
+			t.Errorf("%+v: got %v, want %s", tt.o, err, tt.want)
+		}
+	}
+}
+
+func TestCSVReaderNames(t *testing.T) {
+	testReader(t, ReaderOptions{Format: CSV, NoHeader: true}, []readerTest{
+		{"none", "\n1,\n\n3,4\n", []string{`2: c1="1" c2=NULL`, `4: c1="3" c2="4"`}},
+		{"quoted", "\"a\nb\",2\n", []string{`1: c1="a\nb" c2="2"`}},
+		{"one column", "1\n\n3\n", []string{`1: c1="1"`, `2: c1=NULL`, `3: c1="3"`}},
+		{"too few fields", "1,2\n3\n", []string{`1: c1="1" c2="2"`, `! in: line 2: the first record has 2 fields, this record has 1 | 3`}},
+		{"a malformed first record", "1,\"2\n3,4\n", []string{
+			`! in: line 1, column 3: quoted field without a closing quote | 1,"2`, `2: c1="3" c2="4"`}},
+	})
+	testReader(t, ReaderOptions{NoHeader: true}, []readerTest{
+		{"found out, a brace is text", "{1,2\n", []string{`1: c1="{1" c2="2"`}},
+		{"found out, tabs", "[{\t2\n", []string{`1: c1="[{" c2="2"`}},
+	})
+	testReader(t, ReaderOptions{Format: CSV, HeaderNames: []string{"x", "y"}}, []readerTest{
+		{"given", "1,2\n3,4\n", []string{`1: x="1" y="2"`, `2: x="3" y="4"`}},
+		{"too many fields", "1,2,3\n", []string{`! in: line 1: there are names for 2 fields, this record has 3 | 1,2,3`}},
+	})
+	testReader(t, ReaderOptions{Format: CSV, HeaderNames: []string{"x", "x"}}, []readerTest{
+		{"given twice", "1,2\n", []string{`1: x="1" x_2="2"`}},
 	})
 }
 

@@ -32,7 +32,7 @@ func (f Format) String() string { return formatNames[f] }
 
 // InputFormats and OutputFormats are the names that the options take.
 var (
-	InputFormats  = []Format{JSONL, CSV, TSV}
+	InputFormats  = []Format{JSONL, JSONText, CSV, TSV, Outfile}
 	OutputFormats = []Format{JSONL, CSV, TSV, Table}
 )
 
@@ -82,38 +82,66 @@ const (
 	EmptyText                 // the empty text
 )
 
+// tabular reports whether the options are about fields between delimiters,
+// which JSON is not.
+func (o *ReaderOptions) tabular() bool { return o.NoHeader || len(o.HeaderNames) > 0 }
+
 // NewReader reads the records of in.
 func NewReader(in io.Reader, o ReaderOptions) (Reader, error) {
-	w := newWindow(in, o.MaxRecord)
+	w, err := newDecodedWindow(in, &o)
+	if err != nil {
+		return nil, err
+	}
 	if err := w.skipBOM(); err != nil {
 		return nil, err
 	}
 	if o.Format == Auto {
-		var err error
 		if o.Format, err = w.detect(o); err != nil {
 			return nil, err
 		}
 	}
+	r, err := newReader(w, o)
+	if err != nil {
+		return nil, err
+	}
+	if o.Encoding != "" {
+		r = &decodedReader{Reader: r, w: w, o: o}
+	}
+	if o.Empty == EmptyNull {
+		r = emptyReader{r}
+	}
+	return r, nil
+}
+
+func newReader(w *window, o ReaderOptions) (Reader, error) {
 	switch o.Format {
 	case JSONL:
 		return &jsonlReader{w: w, source: o.Source}, nil
+	case JSONText:
+		return &jsonReader{w: w, source: o.Source}, nil
 	case CSV:
-		return &csvReader{w: w, source: o.Source, null: orDefault(o.NullAs, ""), warn: o.Warn}, nil
-	case TSV:
-		return &tsvReader{w: w, source: o.Source, null: orDefault(o.NullAs, `\N`), warn: o.Warn}, nil
+		return newCSVReader(w, o)
+	case TSV, Outfile:
+		return newTSVReader(w, o), nil
 	case Lines:
 		return &linesReader{w: w, source: o.Source, fields: []string{o.LineField}}, nil
 	}
 	return nil, fmt.Errorf("cannot read format %s", o.Format)
 }
 
-// headerNames are the names of a header, made unique.
-func headerNames(names []string, source string, warn func(string)) []string {
-	unique, repeated := UniqueNames(names)
-	if repeated && warn != nil {
-		warn(fmt.Sprintf("%s: names repeat in the header; the fields are %s", source, strings.Join(unique, ", ")))
+// emptyReader makes NULL of every empty text.
+type emptyReader struct{ Reader }
+
+func (r emptyReader) Read(rec *Record) error {
+	err := r.Reader.Read(rec)
+	if err == nil {
+		for i, v := range rec.Values {
+			if v.Kind == Text && len(v.Bytes) == 0 {
+				rec.Values[i] = Value{}
+			}
+		}
 	}
-	return unique
+	return err
 }
 
 func orDefault(s *string, otherwise string) string {
@@ -140,16 +168,18 @@ func (w *window) skipBOM() error {
 }
 
 func (w *window) detect(o ReaderOptions) (Format, error) {
-	first, err := w.firstByte()
-	if err != nil {
-		return Auto, err
+	name := strings.ToLower(o.Source)
+	if ext := filepath.Ext(name); ext == ".gz" || ext == ".zst" {
+		name = strings.TrimSuffix(name, ext)
 	}
-	if first == '{' {
-		return JSONL, nil
+	ext := filepath.Ext(name)
+	if !o.tabular() {
+		f, err := w.detectJSON(ext)
+		if err != nil || f != Auto {
+			return f, err
+		}
 	}
-	switch strings.ToLower(filepath.Ext(o.Source)) {
-	case ".jsonl", ".ndjson", ".json":
-		return JSONL, nil
+	switch ext {
 	case ".csv":
 		return CSV, nil
 	case ".tsv", ".tab":
@@ -169,21 +199,54 @@ func (w *window) detect(o ReaderOptions) (Format, error) {
 	return CSV, nil
 }
 
-// firstByte returns the first byte that is not white space, 0 if there is none.
-func (w *window) firstByte() (byte, error) {
-	for i := 0; ; i++ {
-		if i > w.max {
-			return 0, nil
+// detectJSON returns Auto if the input is not JSON. An array of objects is
+// told from a CSV header that begins with a bracket by its second character.
+// An opening brace alone on its line begins an object that takes several
+// lines: no line of JSON Lines is that.
+func (w *window) detectJSON(ext string) (Format, error) {
+	first, at, err := w.nonSpace(0)
+	if err != nil {
+		return Auto, err
+	}
+	switch {
+	case first == '{':
+		n, _, err := w.lineEnd(at)
+		if err != nil && err != errTooLong {
+			return Auto, err
 		}
-		for w.pos+i == len(w.buf) {
-			if err := w.fill(); err == io.EOF {
-				return 0, nil
-			} else if err != nil {
-				return 0, err
-			}
+		if err == nil && len(bytes.TrimSpace(w.buf[w.pos+at:w.pos+at+n])) == 1 {
+			return JSONText, nil
 		}
-		if c := w.buf[w.pos+i]; !isSpace(c) {
-			return c, nil
+		return JSONL, nil
+	case ext == ".jsonl" || ext == ".ndjson":
+		return JSONL, nil
+	case first == '[':
+		second, _, err := w.nonSpace(at + 1)
+		if err != nil {
+			return Auto, err
+		}
+		if second == '{' || second == ']' {
+			return JSONText, nil
+		}
+	}
+	if ext == ".json" {
+		return JSONText, nil
+	}
+	return Auto, nil
+}
+
+// nonSpace returns the first byte from an offset on that is not white space,
+// and its offset; 0 if there is none.
+func (w *window) nonSpace(offset int) (c byte, at int, err error) {
+	for ; ; offset++ {
+		c, ok, err := w.at(offset)
+		switch {
+		case err == errTooLong, err == nil && !ok:
+			return 0, offset, nil
+		case err != nil:
+			return 0, offset, err
+		case !isSpace(c):
+			return c, offset, nil
 		}
 	}
 }

@@ -30,7 +30,19 @@ func TestDetection(t *testing.T) {
 		{"in capitals", "a,b\n", "X.TSV", Auto, TSV},
 		{"jsonl by name", "[1]\n", "x.jsonl", CSV, JSONL},
 		{"ndjson by name", "x", "x.ndjson", CSV, JSONL},
-		{"json by name", "x", "x.json", CSV, JSONL},
+		{"json by name", "x", "x.json", CSV, JSONText},
+		{"a compressed file", "a\tb\n", "dir/x.csv.gz", Lines, CSV},
+		{"another", "a,b\n", "X.TSV.ZST", Lines, TSV},
+		{"an array of objects", "[{\"a\":1}]", "stdin", Auto, JSONText},
+		{"an array over several lines", "\ufeff\n[\n  {", "stdin", Lines, JSONText},
+		{"an array of nothing", "[ ]\n", "stdin", Auto, JSONText},
+		{"an array in a file called csv", "[{\"a\":1}]", "x.csv", Auto, JSONText},
+		{"a header that begins with a bracket", "[a],[b]\n", "stdin", Auto, CSV},
+		{"a bracket alone", "[", "stdin", Auto, CSV},
+		{"a brace alone on its line", "{\n  \"a\": 1\n}\n", "stdin", Auto, JSONText},
+		{"a brace alone, and CRLF", "{ \r\n", "x.jsonl", Auto, JSONText},
+		{"a brace cut off", "{", "stdin", Auto, JSONText},
+		{"an object cut off", "{\"a\":\n", "stdin", Auto, JSONL},
 		{"an ending that says nothing", "a\tb\n", "x.txt", Auto, TSV},
 		{"the fallback", "a\tb,c\n", "stdin", Lines, Lines},
 		{"a tab and no comma", "a\tb\n1,5\t2\n", "stdin", Auto, TSV},
@@ -72,8 +84,11 @@ func TestDetectionTakesNothing(t *testing.T) {
 
 func TestNewReaderErrors(t *testing.T) {
 	broken := errors.New("broken")
-	for _, f := range []Format{Auto, JSONL, CSV, TSV, Lines} {
+	for _, f := range []Format{Auto, JSONL, JSONText, CSV, TSV, Outfile, Lines} {
 		for _, input := range []string{"", "\xef", " ", "a,b", "a\tb\n1\t", "{\"a\":"} {
+			if f == JSONText && strings.HasPrefix(input, "a") {
+				continue // an error of its own
+			}
 			in := io.MultiReader(strings.NewReader(input), iotest.ErrReader(broken))
 			r, err := NewReader(in, ReaderOptions{Format: f})
 			var rec Record
@@ -177,7 +192,7 @@ func TestParseFormat(t *testing.T) {
 	}
 	for _, name := range []string{"table", "xml", "", "CSV"} {
 		_, err := ParseFormat(name, InputFormats)
-		want := fmt.Sprintf("unknown format %q: it is one of jsonl, csv, tsv", name)
+		want := fmt.Sprintf("unknown format %q: it is one of jsonl, json, csv, tsv, outfile", name)
 		if err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}

@@ -112,61 +112,187 @@ func showFields(rec *Record) []string {
 	return fields
 }
 
-// What encoding/csv takes is read the same. Left out is what it changes: a
-// carriage return before a newline, and the blank lines of a single column,
-// which are NULL to us and nothing to it.
+// What encoding/csv takes is read the same, with any delimiter, and where lines
+// end in CR alone too. Left out is what it changes: a carriage return before a
+// newline, and the blank lines of a single column, which are NULL to us and
+// nothing to it.
 func FuzzCSVReader(f *testing.F) {
-	seed(f, csvReaderTests)
-	f.Fuzz(func(t *testing.T, input []byte) {
+	for i, tt := range csvReaderTests {
+		f.Add([]byte(tt.input), byte(',')+byte(i%2))
+	}
+	f.Add([]byte("a;b\n1;\"2\n\"\n"), byte(';'))
+	f.Add([]byte("a\x00b\n1\x00\"2\x00\"\n"), byte(0))
+	f.Fuzz(func(t *testing.T, input []byte, delimiter byte) {
 		input = bytes.ReplaceAll(input, []byte{'\r'}, nil)
-		want, err := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(input, []byte("\ufeff")))).ReadAll()
+		reader := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(input, []byte("\ufeff"))))
+		reader.Comma = rune(delimiter)
+		if delimiter >= utf8.RuneSelf {
+			return // a byte is no character to encoding/csv
+		}
+		want, err := reader.ReadAll()
 		if err != nil || len(want) == 0 {
 			return // stricter about quotes, or nothing to compare
 		}
-		r, err := NewReader(bytes.NewReader(input), ReaderOptions{Format: CSV})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got [][]string
-		var rec Record
-		for {
-			err := r.Read(&rec)
-			if err == io.EOF {
-				break
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(rec.Raw) == 0 {
-				continue
-			}
-			row := []string{}
-			for _, v := range rec.Values {
-				row = append(row, string(v.Bytes))
-			}
-			got = append(got, row)
-		}
-		if names, _ := UniqueNames(want[0]); len(want) > 1 && !cmp.Equal(names, rec.Fields) {
-			t.Errorf("fields %q, want %q", rec.Fields, names)
+		o := ReaderOptions{Format: CSV, Delimiter: delimiter}
+		fields, got := readCSV(t, input, o)
+		if names, _ := UniqueNames(want[0]); len(want) > 1 && !cmp.Equal(names, fields) {
+			t.Errorf("fields %q, want %q", fields, names)
 		}
 		if len(got) != len(want)-1 || len(got) > 0 && !cmp.Equal(want[1:], got) {
 			t.Errorf("got %q, want %q", got, want[1:])
 		}
+
+		_, records := readCSV(t, input, ReaderOptions{Format: CSV, Delimiter: delimiter, HeaderNames: numbered(len(want[0]))})
+		if len(want[0]) > 1 && !cmp.Equal(want, records) { // blank lines again
+			t.Errorf("without a header: got %q, want %q", records, want)
+		}
+
+		cr := []byte{'\r'}
+		crFields, crGot := readCSV(t, bytes.ReplaceAll(input, []byte{'\n'}, cr), o)
+		replaceAll := func(list []string) (replaced []string) {
+			for _, s := range list {
+				replaced = append(replaced, strings.ReplaceAll(s, "\n", "\r"))
+			}
+			return replaced
+		}
+		if !cmp.Equal(replaceAll(fields), crFields) || len(got) != len(crGot) {
+			t.Errorf("lines that end in CR: fields %q, want %q; %d records, want %d", crFields, fields, len(crGot), len(got))
+		}
+		for i := range got {
+			if !cmp.Equal(replaceAll(got[i]), crGot[i]) {
+				t.Errorf("lines that end in CR: got %q, want %q", crGot[i], got[i])
+			}
+		}
 	})
+}
+
+// readCSV reads well-formed CSV but for its blank lines. NULL is the empty
+// text.
+func readCSV(t *testing.T, input []byte, o ReaderOptions) (fields []string, rows [][]string) {
+	t.Helper()
+	r, err := NewReader(bytes.NewReader(input), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rec Record
+	for {
+		err := r.Read(&rec)
+		if err == io.EOF {
+			return rec.Fields, rows
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(rec.Raw) == 0 {
+			continue
+		}
+		row := []string{}
+		for _, v := range rec.Values {
+			row = append(row, string(v.Bytes))
+		}
+		rows = append(rows, row)
+	}
+}
+
+// JSON texts are records if encoding/json takes them for objects or for arrays
+// of objects, whatever white space is between and in them.
+func FuzzJSONTextReader(f *testing.F) {
+	seed(f, jsonTextReaderTests)
+	f.Fuzz(func(t *testing.T, input []byte) {
+		got := readAll(bytes.NewReader(input), ReaderOptions{Format: JSONText, Source: "in"})
+		broken := len(got) > 0 && strings.HasPrefix(got[len(got)-1], "!!")
+		want, err := decodeTexts(bytes.TrimPrefix(input, []byte("\ufeff")))
+		if broken {
+			if got = got[:len(got)-1]; err == nil {
+				t.Fatalf("%q: got %q, but encoding/json takes it", input, got)
+			}
+		} else if err != nil {
+			t.Fatalf("%q: got %q; encoding/json: %v", input, got, err)
+		}
+		if len(got) > len(want) || !broken && len(got) < len(want) {
+			t.Fatalf("%q: got %d records, want %d", input, len(got), len(want))
+		}
+		for i, shown := range got {
+			if _, object := decodeObject(want[i]); strings.HasPrefix(shown, "! ") {
+				surrogate := bytes.Contains(want[i], []byte(`\u`)) && strings.Contains(shown, errSurrogate.Error())
+				if object && utf8.Valid(want[i]) && !surrogate {
+					t.Errorf("%q: %s", want[i], shown)
+				}
+				continue
+			}
+			line := readAll(bytes.NewReader(appendOneLine(nil, want[i])), ReaderOptions{Format: JSONL})
+			_, fields, _ := strings.Cut(shown, ":")
+			if len(line) != 1 || strings.TrimPrefix(line[0], "1:") != strings.ReplaceAll(strings.ReplaceAll(fields, "\n", " "), "\r", " ") {
+				t.Errorf("%q is read as %q, in one line as %q", want[i], shown, line)
+			}
+		}
+	})
+}
+
+// decodeTexts are the objects, and what stands in their place, of JSON texts
+// up to the first error.
+func decodeTexts(input []byte) (values [][]byte, err error) {
+	d := json.NewDecoder(bytes.NewReader(input))
+	for {
+		var text json.RawMessage
+		if err := d.Decode(&text); err == io.EOF {
+			return values, nil
+		} else if err != nil {
+			return append(values, elementsOf(input[d.InputOffset():])...), err
+		}
+		var elements []json.RawMessage
+		if text[0] != '[' {
+			values = append(values, text)
+		} else if err := json.Unmarshal(text, &elements); err != nil {
+			return values, err
+		}
+		for _, e := range elements {
+			values = append(values, e)
+		}
+	}
+}
+
+// elementsOf are the elements of an array that is broken somewhere.
+func elementsOf(input []byte) (values [][]byte) {
+	d := json.NewDecoder(bytes.NewReader(input))
+	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+		return nil
+	}
+	for d.More() {
+		var element json.RawMessage
+		if d.Decode(&element) != nil {
+			return values
+		}
+		values = append(values, element)
+	}
+	return values
 }
 
 // Whatever pieces the input comes in, the records and errors are the same, in
 // every format and also where records are longer than allowed.
 func FuzzPieces(f *testing.F) {
-	seed(f, jsonlReaderTests, csvReaderTests, tsvReaderTests)
+	seed(f, jsonlReaderTests, jsonTextReaderTests, csvReaderTests, tsvReaderTests, outfileReaderTests)
 	f.Fuzz(func(t *testing.T, input []byte) {
-		for _, format := range []Format{Auto, JSONL, CSV, TSV, Lines} {
+		options := []ReaderOptions{
+			{Format: CSV, Delimiter: ';', Quote: '\'', NoHeader: true},
+			{Format: CSV, Delimiter: '"', NoQuote: true, HeaderNames: []string{"x", "y"}},
+			{Format: TSV, NoHeader: true},
+			{Format: CSV, Encoding: "gb18030"},
+			{Format: TSV, Encoding: "utf-16"},
+			{Encoding: "iso-2022-jp"},
+			{Encoding: "utf-8", Empty: EmptyNull},
+		}
+		for _, format := range []Format{Auto, JSONL, JSONText, CSV, TSV, Outfile, Lines} {
+			options = append(options, ReaderOptions{Format: format})
+		}
+		for _, o := range options {
+			o.LineField = "x"
 			for _, limit := range []int{0, 8} {
-				o := ReaderOptions{Format: format, MaxRecord: limit, LineField: "x"}
+				o.MaxRecord = limit
 				whole := readAll(bytes.NewReader(input), o)
 				bytewise := readAll(iotest.OneByteReader(bytes.NewReader(input)), o)
 				if diff := cmp.Diff(whole, bytewise); diff != "" {
-					t.Errorf("%s, at most %d: -whole +bytewise:\n%s", format, limit, diff)
+					t.Errorf("%+v: -whole +bytewise:\n%s", o, diff)
 				}
 			}
 		}

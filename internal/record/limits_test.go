@@ -27,6 +27,9 @@ func TestLongRecords(t *testing.T) {
 			{CSV, "a,b\n1,\"" + x + "\n\"\"\"\n2,3\n", []string{`2: a="1" b="` + x + `\n\""`, `4: a="2" b="3"`}},
 			{CSV, "a,b\n\"\"\"" + x + "\",\"" + x + "\"\n", []string{`2: a="\"` + x + `" b="` + x + `"`}},
 			{TSV, "a\tb\n" + x + "\\n\t" + x, []string{`2: a="` + x + `\n" b="` + x + `"`}},
+			{Outfile, x + "\\\n\t" + x + "\\\t\n", []string{`1: c1="` + x + `\n" c2="` + x + `\t"`}},
+			{JSONText, "[\n{\"a\":\"" + x + "\"},{\"a\":1}]", []string{`2: a="` + x + `"`, `2: a=1`}},
+			{JSONText, "{\n\"a\":\"\\n" + x + "\"\n}\n{\"a\":1}", []string{`1: a="\n` + x + `"`, `4: a=1`}},
 			{Lines, x + "\r\ny", []string{`1: url="` + x + `"`, `2: url="y"`}},
 		}
 		for _, tt := range tests {
@@ -71,6 +74,16 @@ func TestMaxRecord(t *testing.T) {
 			`2: a="12345" b="7890"`, "! in: line 3: record longer than 10 bytes | 12345\t7890", `4: a="1" b="2"`}},
 		{"tsv, the header", TSV, "a\tb\tc\td\te\tf\n1\t2\n", []string{
 			`!! in: line 1, in the header: record longer than 10 bytes`}},
+		{"outfile", Outfile, "12345\t7890\n12345\t78901\n1\t2\n", []string{
+			`1: c1="12345" c2="7890"`, "! in: line 2: record longer than 10 bytes | 12345\t7890", `3: c1="1" c2="2"`}},
+		{"outfile, an escaped newline", Outfile, "1\t2\n1\t345\\\n890\n1\t345\\\n8901\n", []string{
+			`1: c1="1" c2="2"`, `2: c1="1" c2="345\n890"`, "! in: line 4: record longer than 10 bytes | 1\t345\\", `! in: line 5: the first record has 2 fields, this record has 1 | 8901`}},
+		{"json", JSONText, "[{\"a\":1234},\n {\"a\":12345}, {\"a\":1}]", []string{
+			`1: a=1234`, `!! in: line 2, column 2: record longer than 10 bytes`}},
+		{"json without end", JSONText, "{\"a\":[1,2,3,4,5", []string{
+			`!! in: line 1, column 1: record longer than 10 bytes`}},
+		{"json, malformed before it is too long", JSONText, "{\"a\":[1,,3,4,5", []string{
+			`!! in: line 1, column 9: ',' where a value should be`}},
 		{"lines", Lines, "1234567890\n12345678901\nx", []string{
 			`1: url="1234567890"`, `! in: line 2: record longer than 10 bytes | 1234567890`, `3: url="x"`}},
 		{"found out from a long line", Auto, "12345678901,2\n1,2\n", []string{
@@ -110,17 +123,21 @@ func (endless) Read(p []byte) (int, error) { return copy(p, manyX), nil }
 // pieces the input comes in.
 func TestReaderMemory(t *testing.T) {
 	for _, tt := range []struct {
-		format       Format
-		head, record string
+		format             Format
+		head, record, tail string
+		extra              int // records in head and tail
 	}{
-		{JSONL, "", `{"id":1,"text":"a\nb","list":[1,2]}` + "\n"},
-		{CSV, "id,text,note\n", "1,\"a \"\"b\"\"\nc\",\n"},
-		{TSV, "id\ttext\n", "1\ta\\nb\n"},
-		{Lines, "", "http://example.com/\r\n"},
+		{format: JSONL, record: `{"id":1,"text":"a\nb","list":[1,2]}` + "\n"},
+		{format: CSV, head: "id,text,note\n", record: "1,\"a \"\"b\"\"\nc\",\n"},
+		{format: TSV, head: "id\ttext\n", record: "1\ta\\nb\n"},
+		{format: Outfile, record: "1\ta\\\nb\t\\N\n"},
+		{format: JSONText, record: "{\n  \"id\": 1,\n  \"text\": \"a\\nb\"\n}\n"},
+		{format: JSONText, head: "[", record: "{\"id\":1,\"list\":[1,{\"a\":2}]},\n", tail: "{\"id\":1,\"list\":[]}]", extra: 1},
+		{format: Lines, record: "http://example.com/\r\n"},
 	} {
 		allocs := func(records int) float64 {
 			return testing.AllocsPerRun(1, func() {
-				in := io.MultiReader(strings.NewReader(tt.head), &repeated{record: tt.record, left: records})
+				in := io.MultiReader(strings.NewReader(tt.head), &repeated{record: tt.record, left: records}, strings.NewReader(tt.tail))
 				r, err := NewReader(in, ReaderOptions{Format: tt.format})
 				if err != nil {
 					t.Fatal(err)
@@ -130,7 +147,7 @@ func TestReaderMemory(t *testing.T) {
 				for ; err == nil; n++ {
 					err = r.Read(&rec)
 				}
-				if err != io.EOF || n != records+1 {
+				if err != io.EOF || n != records+tt.extra+1 {
 					t.Fatalf("%s: %d records, %v", tt.format, n, err)
 				}
 			})
@@ -193,9 +210,13 @@ func TestReaderDoesNotWait(t *testing.T) {
 		pieces []string
 	}{
 		{Auto, []string{"{\"a\":1}\n", "{\"a\":2}\n"}},
+		{Auto, []string{"[\n{\"a\":1}", ",{\"a\":2\n}", "]"}},
 		{JSONL, []string{"{\"a\":1}\n", "{\"a\":2}\n"}},
+		{JSONText, []string{"{\n\"a\":1}", "[{\"a\":2}", ", {\"a\":\n3}", "]\n"}},
 		{CSV, []string{"a\n1\n", "2\n", "\"3\"\n", "\"\"\"4\"\"\"\n"}},
+		{CSV, []string{"\"a\nb\"\"\",c\r\n1,2\r\n", "\"3\",\n"}},
 		{TSV, []string{"a\tb\n1\t2\n", "\\N\t\n"}},
+		{Outfile, []string{"1\t2\n", "1\\\n\t2\n"}},
 		{Lines, []string{"x\n", "y\n"}},
 	} {
 		pr, pw, err := os.Pipe()
@@ -213,6 +234,9 @@ func TestReaderDoesNotWait(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			if piece == "]" || piece == "]\n" {
+				continue // no record
+			}
 			if err := r.Read(&rec); err != nil {
 				t.Errorf("%s: record %d: %v", tt.format, i+1, err)
 			}
@@ -227,7 +251,9 @@ func TestReaderDoesNotWait(t *testing.T) {
 
 // An input is read alike whatever pieces it comes in.
 func TestPieces(t *testing.T) {
-	for f, tests := range map[Format][]readerTest{JSONL: jsonlReaderTests, CSV: csvReaderTests, TSV: tsvReaderTests} {
+	for f, tests := range map[Format][]readerTest{
+		JSONL: jsonlReaderTests, JSONText: jsonTextReaderTests, CSV: csvReaderTests, TSV: tsvReaderTests, Outfile: outfileReaderTests,
+	} {
 		for _, tt := range tests {
 			for name, in := range pieces([]byte(tt.input)) {
 				got := readAll(in, ReaderOptions{Format: f, Source: "in"})

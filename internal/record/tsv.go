@@ -1,24 +1,79 @@
 package record
 
-import "bytes"
+import (
+	"bytes"
+	"errors"
+	"io"
+)
 
 // tsvReader reads what mysql --batch writes: a header line, a tab between
 // fields, and \t \n \\ \0 for the bytes that would end a field or a line. \N
 // is NULL. Any other backslash is text. Lines end in CRLF only if the first
 // one does, since mysql writes a carriage return in a value as it is.
+//
+// It also reads what SELECT ... INTO OUTFILE writes by default: no header, a
+// tab between fields, and a backslash before each tab, newline or backslash in
+// a value. There a backslash before any other byte is the escape that LOAD
+// DATA takes it for, or nothing.
 type tsvReader struct {
-	w      *window
-	source string
-	warn   func(string)
-	null   string // a field that is NULL, as it stands in the file
-	crlf   bool
-	fields []string
-	values []Value
-	arena  []byte // fields with escapes, unescaped
+	w       *window
+	source  string
+	names   names
+	null    string // a field that is NULL, as it stands in the file
+	escapes *[256]int16
+	outfile bool
+	crlf    bool
+	begun   bool
+	fields  []string
+	values  []Value
+	arena   []byte // fields with escapes, unescaped
 }
 
+func newTSVReader(w *window, o ReaderOptions) *tsvReader {
+	r := &tsvReader{w: w, source: o.Source, null: orDefault(o.NullAs, `\N`), escapes: &tsvEscaped}
+	if o.Format == Outfile {
+		o.NoHeader = true
+		r.outfile, r.escapes = true, &outfileEscaped
+	}
+	r.names = newNames(o)
+	r.fields = r.names.given
+	if o.Empty == EmptyText && r.null == "" {
+		r.null = "\t" // no field is that
+	}
+	return r
+}
+
+var errBackslash = errors.New("the input ends behind a backslash")
+
+// crError is a header that is the whole file, since its lines end in CR alone.
+type crError struct{}
+
+func (crError) Error() string { return "lines end in CR alone" }
+
+// Hint says what reads such files.
+func (crError) Hint() string { return `-i csv --delimiter '\t' reads them` }
+
+// tsvEscaped and outfileEscaped are what a backslash and a byte mean, -1 if
+// they are themselves.
+var (
+	tsvEscaped = func() (t [256]int16) {
+		for c := range t {
+			t[c] = -1
+		}
+		t['t'], t['n'], t['0'], t['\\'] = '\t', '\n', 0, '\\'
+		return t
+	}()
+	outfileEscaped = func() (t [256]int16) {
+		for c := range t {
+			t[c] = int16(c)
+		}
+		t['0'], t['b'], t['n'], t['r'], t['t'], t['Z'] = 0, '\b', '\n', '\r', '\t', 0x1a
+		return t
+	}()
+)
+
 func (r *tsvReader) Read(rec *Record) error {
-	if r.fields == nil {
+	if r.fields == nil && r.names.inHeader() {
 		if err := r.header(); err != nil {
 			return headerError(err)
 		}
@@ -29,17 +84,20 @@ func (r *tsvReader) Read(rec *Record) error {
 		if err != nil {
 			return err
 		}
-		if len(line) == 0 && len(r.fields) > 1 {
+		if len(line) == 0 && len(r.fields) != 1 {
 			continue // a blank line; of a single column it is the empty text
 		}
 		r.values, r.arena = r.values[:0], r.arena[:0]
 		for rest, more := line, true; more; {
 			var field []byte
-			field, rest, more = bytes.Cut(rest, []byte{'\t'})
+			field, rest, more = r.cut(rest)
 			r.values = append(r.values, r.value(field))
 		}
+		if r.fields == nil {
+			r.fields = numbered(len(r.values))
+		}
 		if len(r.values) != len(r.fields) {
-			return &SyntaxError{Source: r.source, Line: number, Raw: line, Err: countError{len(r.values), len(r.fields)}}
+			return &SyntaxError{Source: r.source, Line: number, Raw: line, Err: r.names.countError(len(r.values), len(r.fields))}
 		}
 		*rec = Record{Fields: r.fields, Values: r.values, Raw: line, Line: number}
 		return nil
@@ -48,34 +106,80 @@ func (r *tsvReader) Read(rec *Record) error {
 
 func (r *tsvReader) header() error {
 	for {
-		line, err := r.w.nextLine()
-		if err == errTooLong {
-			return r.w.skipLong(r.source)
-		}
+		line, err := r.line()
 		if err != nil {
 			return err
 		}
-		r.crlf = bytes.HasSuffix(line, []byte{'\r'})
-		if line = trimCR(line); len(line) == 0 {
+		if len(line) == 0 {
 			continue
 		}
+		var fields []string
 		for name := range bytes.SplitSeq(line, []byte{'\t'}) {
-			r.fields = append(r.fields, string(r.unescape(name)))
+			fields = append(fields, string(r.unescape(name)))
 		}
-		r.fields = headerNames(r.fields, r.source, r.warn)
+		r.fields = r.names.unique(fields)
 		return nil
 	}
 }
 
+// line takes the next line, without its end.
 func (r *tsvReader) line() ([]byte, error) {
-	line, err := r.w.nextLine()
-	if err == errTooLong {
+	n, newline, err := r.w.lineEnd(0)
+	lines := 1
+	for r.outfile && err == nil && escaped(r.w.buf[r.w.pos:r.w.pos+n]) {
+		if !newline {
+			line := r.w.take(n, false)
+			return nil, &SyntaxError{Source: r.source, Line: r.w.line, Raw: line, Err: errBackslash}
+		}
+		var more int
+		more, newline, err = r.w.lineEnd(n + 1)
+		n += 1 + more
+		lines++
+	}
+	switch {
+	case err == errTooLong:
 		return nil, r.w.skipLong(r.source)
+	case err != nil:
+		return nil, err
+	case !newline && n == 0:
+		return nil, io.EOF
+	}
+	line := r.w.take(n, newline)
+	r.w.line += lines
+	if !r.begun && !r.outfile {
+		r.crlf = bytes.HasSuffix(line, []byte{'\r'})
+		text := trimCR(line)
+		r.begun = len(text) > 0
+		if !newline && r.names.inHeader() && bytes.IndexByte(text, '\r') >= 0 {
+			return nil, &SyntaxError{Source: r.source, Line: 1, Raw: line, Err: crError{}}
+		}
 	}
 	if r.crlf {
 		line = trimCR(line)
 	}
-	return line, err
+	return line, nil
+}
+
+// cut cuts a line at the tab that ends its first field.
+func (r *tsvReader) cut(line []byte) (field, rest []byte, more bool) {
+	if !r.outfile {
+		return bytes.Cut(line, []byte{'\t'})
+	}
+	for end := 0; ; end++ {
+		i := bytes.IndexByte(line[end:], '\t')
+		if i < 0 {
+			return line, nil, false
+		}
+		if end += i; !escaped(line[:end]) {
+			return line[:end], line[end+1:], true
+		}
+	}
+}
+
+// escaped reports whether the byte behind text is escaped.
+func escaped(text []byte) bool {
+	n := len(text) - len(bytes.TrimRight(text, `\`))
+	return n%2 == 1
 }
 
 func (r *tsvReader) value(field []byte) Value {
@@ -95,17 +199,8 @@ func (r *tsvReader) unescape(field []byte) []byte {
 		r.arena = append(r.arena, field[:i]...)
 		field = field[i+1:]
 		c := byte('\\')
-		if len(field) > 0 {
-			switch field[0] {
-			case 't':
-				c, field = '\t', field[1:]
-			case 'n':
-				c, field = '\n', field[1:]
-			case '0':
-				c, field = 0, field[1:]
-			case '\\':
-				field = field[1:]
-			}
+		if len(field) > 0 && r.escapes[field[0]] >= 0 {
+			c, field = byte(r.escapes[field[0]]), field[1:]
 		}
 		r.arena = append(r.arena, c)
 	}

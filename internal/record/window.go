@@ -22,14 +22,15 @@ type window struct {
 	pos  int // start of what is not taken
 	err  error
 	max  int
-	line int // number of the line that begins at pos, from 1
+	line int  // number of the line that begins at pos, from 1
+	eol  byte // what ends a line
 }
 
 func newWindow(src io.Reader, max int) *window {
 	if max <= 0 {
 		max = DefaultMaxRecord
 	}
-	return &window{src: src, buf: make([]byte, 0, windowSize), max: max, line: 1}
+	return &window{src: src, buf: make([]byte, 0, windowSize), max: max, line: 1, eol: '\n'}
 }
 
 var errTooLong = errors.New("record too long")
@@ -65,7 +66,7 @@ func (w *window) lineEnd(from int) (n int, ok bool, err error) {
 	seen := 0
 	for {
 		rest := w.buf[w.pos+from:]
-		i := bytes.IndexByte(rest[seen:], '\n')
+		i := bytes.IndexByte(rest[seen:], w.eol)
 		if i >= 0 {
 			seen += i
 		} else {
@@ -102,10 +103,10 @@ func (w *window) nextLine() ([]byte, error) {
 
 // skipLong takes the rest of a line that is too long, and says so.
 func (w *window) skipLong(source string) error {
-	head, _, _ := bytes.Cut(w.buf[w.pos:], []byte{'\n'})
+	head, _, _ := bytes.Cut(w.buf[w.pos:], []byte{w.eol})
 	head = bytes.Clone(head[:min(len(head), w.max, 1024)]) // so much is there, however it was read
 	for {
-		i := bytes.IndexByte(w.buf[w.pos:], '\n')
+		i := bytes.IndexByte(w.buf[w.pos:], w.eol)
 		if i >= 0 {
 			w.pos += i + 1
 			break
@@ -119,6 +120,22 @@ func (w *window) skipLong(source string) error {
 	}
 	w.line++
 	return &SyntaxError{Source: source, Line: w.line - 1, Raw: head, Err: fmt.Errorf("record longer than %d bytes", w.max)}
+}
+
+// at returns the byte at an offset; ok is false at the end of the input. It
+// returns errTooLong if the window up to there is longer than the maximum.
+func (w *window) at(offset int) (c byte, ok bool, err error) {
+	if offset > w.max {
+		return 0, false, errTooLong
+	}
+	for w.pos+offset >= len(w.buf) {
+		if err := w.fill(); err == io.EOF {
+			return 0, false, nil
+		} else if err != nil {
+			return 0, false, err
+		}
+	}
+	return w.buf[w.pos+offset], true, nil
 }
 
 // take takes n bytes, and the newline behind them if there is one.
