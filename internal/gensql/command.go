@@ -199,7 +199,7 @@ func dialectFlag() cli.Flag {
 	return &cli.StringFlag{Name: "dialect", Usage: "`DIALECT` of the statements: mysql, mariadb, sqlite (default: the database's)"}
 }
 
-const asciiUsage = "write other characters in hexadecimal, for a connection that is not utf8mb4"
+const asciiUsage = "write characters beyond ASCII in hexadecimal"
 
 func commonFlags() []cli.Flag {
 	return slices.Concat([]cli.Flag{

@@ -8,53 +8,65 @@ import (
 // The literals here are read back as the very value whatever the server's
 // settings are. MySQL reads a backslash as an escape or, with
 // NO_BACKSLASH_ESCAPES, as itself, and nothing in the statement tells which; so
-// no literal contains one. Nor does one contain a control character, so that a
-// statement is one line and no client rewrites a line end inside it.
+// no literal contains one. It takes other than ASCII for the connection's
+// character set, unless the literal says which one it is; so each says it. Nor
+// does one contain a control character, so that a statement is one line and no
+// client rewrites a line end inside it.
 
-// AppendText appends s, which must be UTF-8, as a text literal: 'it”s', and
-// in hexadecimal where a character would be read in two ways. For other bytes
-// there is AppendBytes.
+// AppendText appends s, which must be UTF-8, as a text literal, in single
+// quotes that are doubled inside, and in hexadecimal where a character would be
+// read in two ways. For other bytes there is AppendBytes.
 func (d Dialect) AppendText(dst, s []byte) []byte {
-	if needsHex(d, s) {
+	var has uint8
+	for _, c := range s {
+		has |= class[c]
+	}
+	if has&control != 0 || has&backslash != 0 && d == MySQL {
 		return d.AppendHexText(dst, s)
 	}
+	if has&wide != 0 && d == MySQL {
+		dst = append(dst, "_utf8mb4"...)
+	}
 	dst = append(dst, '\'')
-	for {
-		i := bytes.IndexByte(s, '\'')
-		if i < 0 {
-			break
+	if has&quote != 0 {
+		for {
+			i := bytes.IndexByte(s, '\'')
+			if i < 0 {
+				break
+			}
+			dst = append(append(dst, s[:i+1]...), '\'')
+			s = s[i+1:]
 		}
-		dst = append(append(dst, s[:i+1]...), '\'')
-		s = s[i+1:]
 	}
 	return append(append(dst, s...), '\'')
 }
 
+// What a byte means for a literal.
+const (
+	control uint8 = 1 << iota
+	backslash
+	quote
+	wide // part of a character that is not ASCII
+)
+
+var class = func() (t [256]uint8) {
+	for c := range 0x20 {
+		t[c] = control
+	}
+	t[0x7f], t['\\'], t['\''] = control, backslash, quote
+	for c := 0x80; c < len(t); c++ {
+		t[c] = wide
+	}
+	return t
+}()
+
 // AppendHexText appends s, which must be UTF-8, as a text literal in
-// hexadecimal, which means the same on a connection of any character set.
+// hexadecimal: ASCII whatever s is.
 func (d Dialect) AppendHexText(dst, s []byte) []byte {
 	if d == SQLite {
 		return append(appendHex(append(dst, "CAST("...), s), " AS TEXT)"...)
 	}
 	return appendHex(append(dst, "_utf8mb4 "...), s)
-}
-
-// unsafe are the bytes that no plain literal of MySQL may contain.
-var unsafe = func() (t [256]bool) {
-	for c := range 0x20 {
-		t[c] = true
-	}
-	t[0x7f], t['\\'] = true, true
-	return t
-}()
-
-func needsHex(d Dialect, s []byte) bool {
-	for _, c := range s {
-		if unsafe[c] && (c != '\\' || d == MySQL) {
-			return true
-		}
-	}
-	return false
 }
 
 // AppendBytes appends b as a literal of bytes.

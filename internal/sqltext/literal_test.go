@@ -19,7 +19,7 @@ var textTests = []struct {
 	{"It's", "'It''s'", "'It''s'"},
 	{"''", "''''''", "''''''"},
 	{`"quoted"`, `'"quoted"'`, `'"quoted"'`},
-	{"Zürich 東京 🎉", "'Zürich 東京 🎉'", "'Zürich 東京 🎉'"},
+	{"Zürich 東京 🎉", "_utf8mb4'Zürich 東京 🎉'", "'Zürich 東京 🎉'"},
 	{`C:\dir`, "_utf8mb4 x'433a5c646972'", `'C:\dir'`},
 	{`\'; DROP TABLE t; -- `, "_utf8mb4 x'5c273b2044524f50205441424c4520743b202d2d20'", `'\''; DROP TABLE t; -- '`},
 	{"a\nb", "_utf8mb4 x'610a62'", "CAST(x'610a62' AS TEXT)"},
@@ -70,6 +70,9 @@ func FuzzText(f *testing.F) {
 			if got := readLiteral(t, literal); !bytes.Equal(got, text) {
 				t.Fatalf("%s: %s is %q, want %q", d, literal, got, text)
 			}
+			if wide := len(bytes.Trim(literal, asciiBytes)) > 0; d == MySQL && wide && !bytes.HasPrefix(literal, []byte("_utf8mb4'")) {
+				t.Fatalf("%s depends on the character set of the connection", literal)
+			}
 			if i := bytes.IndexFunc(literal, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '\\' && d == MySQL }); i >= 0 {
 				t.Fatalf("%s: %q has the byte %#x", d, literal, literal[i])
 			}
@@ -78,12 +81,22 @@ func FuzzText(f *testing.F) {
 	})
 }
 
+// asciiBytes are all of them.
+var asciiBytes = func() string {
+	var b strings.Builder
+	for c := range byte(utf8.RuneSelf) {
+		b.WriteByte(c)
+	}
+	return b.String()
+}()
+
 // readLiteral is the value of a literal to a server that knows no backslash
 // escapes; a server that does reads the same, since there is no backslash.
 func readLiteral(t *testing.T, literal []byte) []byte {
 	t.Helper()
 	s := string(literal)
-	s = strings.TrimPrefix(s, "_utf8mb4 ")
+	s, introduced := strings.CutPrefix(s, "_utf8mb4")
+	s = strings.TrimPrefix(s, " ")
 	s = strings.TrimSuffix(strings.TrimPrefix(s, "CAST("), " AS TEXT)")
 	digits, isHex := strings.CutPrefix(s, "x")
 	if len(digits) < 2 || digits[0] != '\'' || digits[len(digits)-1] != '\'' {
@@ -99,6 +112,9 @@ func readLiteral(t *testing.T, literal []byte) []byte {
 	}
 	if strings.Contains(strings.ReplaceAll(inside, "''", ""), "'") {
 		t.Fatalf("%s ends before its end", literal)
+	}
+	if introduced && strings.Trim(inside, asciiBytes) == "" {
+		t.Fatalf("%s needs no character set", literal)
 	}
 	return []byte(strings.ReplaceAll(inside, "''", "'"))
 }
