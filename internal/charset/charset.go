@@ -3,6 +3,7 @@ package charset
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -157,11 +158,10 @@ func (r *reader) decode() error {
 		r.rest = r.mark(r.rest, r.buf[:n], atEOF)
 	}
 	r.buf = r.buf[:copy(r.buf, r.buf[n:])]
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		r.done = atEOF
-	case transform.ErrShortSrc, transform.ErrShortDst:
-	default:
+	case !errors.Is(err, transform.ErrShortSrc) && !errors.Is(err, transform.ErrShortDst):
 		return err
 	}
 	return nil

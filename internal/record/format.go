@@ -192,7 +192,7 @@ func (w *window) detect(o ReaderOptions) (Format, error) {
 	if err != nil && err != errTooLong {
 		return Auto, err
 	}
-	header := w.buf[w.pos : w.pos+n]
+	header := w.buf[w.pos : w.pos+min(n, w.max)] // so much is there, however it was read
 	if bytes.IndexByte(header, '\t') >= 0 && bytes.IndexByte(header, ',') < 0 {
 		return TSV, nil
 	}

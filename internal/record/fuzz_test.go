@@ -123,6 +123,9 @@ func FuzzCSVReader(f *testing.F) {
 	f.Add([]byte("a;b\n1;\"2\n\"\n"), byte(';'))
 	f.Add([]byte("a\x00b\n1\x00\"2\x00\"\n"), byte(0))
 	f.Fuzz(func(t *testing.T, input []byte, delimiter byte) {
+		if bytes.HasPrefix(input, []byte{0xff, 0xfe}) || bytes.HasPrefix(input, []byte{0xfe, 0xff}) {
+			return // UTF-16
+		}
 		input = bytes.ReplaceAll(input, []byte{'\r'}, nil)
 		reader := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(input, []byte("\ufeff"))))
 		reader.Comma = rune(delimiter)
@@ -203,7 +206,8 @@ func FuzzJSONTextReader(f *testing.F) {
 		broken := len(got) > 0 && strings.HasPrefix(got[len(got)-1], "!!")
 		want, err := decodeTexts(bytes.TrimPrefix(input, []byte("\ufeff")))
 		if broken {
-			if got = got[:len(got)-1]; err == nil {
+			last := got[len(got)-1]
+			if got = got[:len(got)-1]; err == nil && !strings.Contains(last, errObject.Error()) { // encoding/json takes 00 for two numbers
 				t.Fatalf("%q: got %q, but encoding/json takes it", input, got)
 			}
 		} else if err != nil {
