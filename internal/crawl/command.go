@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"pipeworks/internal/cmdline"
+	"pipeworks/internal/compressed"
 	"pipeworks/internal/extract"
 	"pipeworks/internal/record"
 )
@@ -82,6 +83,7 @@ func action(ctx context.Context, inv *cmdline.Invocation) error {
 	if err != nil {
 		return err
 	}
+	in.Content = compressed.NewReader
 	out, err := inv.Output(in)
 	if err != nil {
 		return err

@@ -91,10 +91,10 @@ func (c *crawler) task(rec *record.Record) (*task, error) {
 	return t, nil
 }
 
-// object is a record as JSON: its own bytes if it is.
+// object is a record as JSON on one line.
 func object(rec *record.Record) []byte {
 	if rec.Typed {
-		return bytes.Clone(rec.Raw)
+		return record.AppendJSON(nil, record.Value{Kind: record.JSON, Bytes: rec.Raw}) // on one line
 	}
 	text := []byte{'{'}
 	for i, name := range rec.Fields {

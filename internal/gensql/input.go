@@ -41,7 +41,7 @@ func inputOptions(inv *cmdline.Invocation, cfg *Config) (err error) {
 	}
 	if in.Encoding = inv.String("encoding"); inv.IsSet("encoding") {
 		if _, err := charset.Lookup(in.Encoding); err != nil {
-			return &inputError{err, ""}
+			return cmdline.Usage(err)
 		}
 	}
 	if err := csvOptions(inv, in); err != nil {
@@ -54,7 +54,7 @@ func empty(inv *cmdline.Invocation) (record.Empty, error) {
 	asNull, asText := inv.Bool("empty-as-null"), inv.Bool("empty-as-text")
 	switch {
 	case asNull && asText:
-		return 0, badInput("", "--empty-as-null and --empty-as-text cannot both hold")
+		return 0, cmdline.Usagef("--empty-as-null and --empty-as-text cannot both hold")
 	case asText && inv.IsSet("null-as") && inv.String("null-as") == "":
 		return 0, badInput("--empty-as-null makes a quoted one NULL too", "--null-as '' and --empty-as-text cannot both hold")
 	case asNull:
@@ -121,25 +121,14 @@ func headerOptions(inv *cmdline.Invocation, in *record.ReaderOptions) error {
 		return nil
 	}
 	if in.Format == record.JSONL || in.Format == record.JSONText {
-		return badInput("", "%s is for csv, tsv and outfile: in %s every record has its names", option, in.Format)
+		return cmdline.Usagef("%s is for csv, tsv and outfile: in %s every record has its names", option, in.Format)
 	}
 	if _, repeated := record.UniqueNames(in.HeaderNames); repeated {
-		return badInput("", "--header-name: two fields have one name")
+		return cmdline.Usagef("--header-name: two fields have one name")
 	}
 	return nil
 }
 
-// inputError is a call whose input flags do not go together.
-type inputError struct {
-	err  error
-	hint string
-}
-
 func badInput(hint, format string, args ...any) error {
-	return &inputError{fmt.Errorf(format, args...), hint}
+	return cmdline.UsageHint(fmt.Errorf(format, args...), hint)
 }
-
-func (e *inputError) Error() string   { return e.err.Error() }
-func (e *inputError) Unwrap() error   { return e.err }
-func (e *inputError) ExitStatus() int { return 2 }
-func (e *inputError) Hint() string    { return e.hint }

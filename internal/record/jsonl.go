@@ -26,11 +26,22 @@ func (r *jsonlReader) Read(rec *Record) error {
 		}
 		rec.Raw, rec.Line, rec.Typed = trimCR(line), number, true
 		if err := r.parser.object(rec, &r.names); err != nil {
+			if r.parser.pos == len(line) {
+				err = cutOffError{err}
+			}
 			return &SyntaxError{Source: r.source, Line: number, Column: r.parser.pos + 1, Raw: rec.Raw, Err: err}
 		}
 		return nil
 	}
 }
+
+// cutOffError is an object that does not end on its line.
+type cutOffError struct{ error }
+
+func (e cutOffError) Unwrap() error { return e.error }
+
+// Hint says how it is read if it goes on.
+func (cutOffError) Hint() string { return "-i json reads objects that take several lines" }
 
 // fieldNames are the names of the last record's fields, used again while a
 // record has the same ones: records of one shape cost no memory.

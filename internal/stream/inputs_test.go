@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"bufio"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -8,8 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 // files makes files named like their contents and returns the directory.
@@ -58,6 +62,82 @@ func TestEach(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// What Content makes of a file is read in its place; the error that it or its
+// reader returns has the file's name. Standard input is left alone.
+func TestEachContent(t *testing.T) {
+	t.Chdir(files(t, "a", "twice", "bad", "worse"))
+	bad := errors.New("bad data")
+	content := func(name string, r io.Reader) (io.Reader, error) {
+		switch name {
+		case "twice":
+			data, err := io.ReadAll(r)
+			return strings.NewReader(string(data) + string(data)), err
+		case "bad":
+			return nil, bad
+		case "worse":
+			return io.MultiReader(r, iotest.ErrReader(bad)), nil
+		}
+		return r, nil
+	}
+	for name, want := range map[string]string{
+		"a":     "a",
+		"-":     "input",
+		"twice": "twicetwice",
+		"bad":   " ! read bad: bad data",
+		"worse": "worse ! read worse: bad data",
+	} {
+		inputs := Inputs{Stdin: strings.NewReader("input"), Names: []string{name}, Content: content}
+		var got string
+		err := inputs.Each(t.Context(), func(in *Input) error {
+			data, err := io.ReadAll(in)
+			got = string(data)
+			return err
+		})
+		if err != nil {
+			got += " ! " + err.Error()
+		}
+		if got != want || err != nil && !errors.Is(err, bad) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}
+
+// The input says that it waits also where Content reads the file, and stops
+// with its context while it does.
+func TestContentWaits(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString("line\n"); err != nil {
+		t.Fatal(err)
+	}
+	stop := errors.New("stop")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	inputs := Inputs{Names: []string{path}, Content: func(_ string, r io.Reader) (io.Reader, error) {
+		return bufio.NewReader(r), nil
+	}}
+	err = inputs.Each(ctx, func(in *Input) error {
+		var read strings.Builder
+		in.OnIdle(func() error {
+			if read.String() == "line\n" {
+				cancel(stop)
+			}
+			return nil
+		})
+		_, err := io.Copy(&read, in)
+		return err
+	})
+	if err != stop {
+		t.Errorf("got %v", err)
 	}
 }
 
