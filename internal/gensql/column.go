@@ -244,14 +244,16 @@ func (c *column) appendLiteral(dst []byte, v record.Value, typed bool, cfg *Conf
 // fits returns an error if the column was made too small for the value, and
 // gives the value the kind of the column.
 func (c *column) fits(v *record.Value, typed bool, d sqltext.Dialect) error {
-	t := classify(*v, typed, d)
-	ok := t == c.typ
-	switch c.typ {
-	case textType:
+	if c.typ == textType {
 		if limit := c.maxChars(d); limit > 0 && len(v.Bytes) > limit && utf8.RuneCount(v.Bytes) > limit {
 			return badRecord("", "column %q: text of %d characters, the column was made for %d", c.name, utf8.RuneCount(v.Bytes), limit)
 		}
-		v.Kind, ok = record.Text, true
+		v.Kind = record.Text
+		return nil
+	}
+	t := classify(*v, typed, d)
+	ok := t == c.typ
+	switch c.typ {
 	case intType, decimalType, doubleType:
 		ok = c.holds(t, *v, d) || c.declared == Float // which says that it may be rounded
 		v.Kind = record.Number

@@ -28,7 +28,7 @@ type table struct {
 	rows   int    // in the statement in hand
 	start  int    // of it in w.buf
 	suffix []byte // what ends it
-	row    []byte
+	spare  []byte // a row on its way to the next statement
 }
 
 func newTable(cfg *Config, w *statements) (*table, error) {
@@ -209,25 +209,44 @@ func (t *table) addRow(rec *record.Record) error {
 			return err
 		}
 	}
-	var err error
-	if t.row, err = t.appendRow(t.row[:0], rec); err != nil {
-		return err
-	}
-	if t.rows > 0 && (t.rows == t.batch || len(t.w.buf)-t.start+len(t.row)+len(t.suffix)+len(", ;\n") > t.w.max) {
+	if t.rows == t.batch {
 		if err := t.cut(); err != nil {
 			return err
 		}
 	}
-	if t.rows == 0 {
-		t.w.begin()
-		t.start = len(t.w.buf)
-		t.appendHead()
-	} else {
-		t.w.buf = append(t.w.buf, ", "...)
+	w := t.w
+	before, open := len(w.buf), w.open
+	t.appendSeparator()
+	row := len(w.buf)
+	buf, err := t.appendRow(w.buf, rec)
+	if err != nil {
+		w.buf, w.open = w.buf[:before], open
+		return err
 	}
-	t.w.buf = append(t.w.buf, t.row...)
+	w.buf = buf
+	if t.rows > 0 && len(w.buf)-t.start+len(t.suffix)+len(";\n") > w.max {
+		t.spare = append(t.spare[:0], w.buf[row:]...)
+		w.buf = w.buf[:before]
+		if err := t.cut(); err != nil {
+			return err
+		}
+		t.appendSeparator()
+		w.buf = append(w.buf, t.spare...)
+	}
 	t.rows++
 	return nil
+}
+
+// appendSeparator appends what stands before a row: a comma, or the head of a
+// new statement.
+func (t *table) appendSeparator() {
+	if t.rows > 0 {
+		t.w.buf = append(t.w.buf, ", "...)
+		return
+	}
+	t.w.begin()
+	t.start = len(t.w.buf)
+	t.appendHead()
 }
 
 // appendValue appends the value of a column.

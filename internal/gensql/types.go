@@ -50,6 +50,9 @@ type number struct {
 
 func parseNumber(text []byte) number {
 	var n number
+	if len(text) <= 18 && allDigits(text) { // by far the most
+		return number{whole: len(text), fitsInt: true, fitsUint: true, fitsFloat: len(text) <= exactFloat || printsSame(string(text), string(text))}
+	}
 	s, negative := strings.CutPrefix(string(text), "-")
 	mantissa, _, exponent := strings.Cut(strings.ToLower(s), "e")
 	n.exponent = exponent
@@ -125,21 +128,40 @@ func numberType(n number, d sqltext.Dialect) columnType {
 	return textType
 }
 
+// isDate reports whether b is a date, YYYY-MM-DD, from the year 1000 on, which
+// the servers' manual promises to hold.
 func isDate(b []byte) bool {
-	if len(b) != len(time.DateOnly) || b[4] != '-' {
+	if len(b) != len(time.DateOnly) || b[4] != '-' || b[7] != '-' {
 		return false
 	}
-	t, err := time.Parse(time.DateOnly, string(b))
-	return err == nil && t.Year() >= 1000 // what the servers' manual promises to hold
+	year, month, day := digits(b[:4]), digits(b[5:7]), digits(b[8:10])
+	return year >= 1000 && 1 <= month && month <= 12 && 1 <= day &&
+		day <= time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
+// isDatetime reports whether b is a date and a time, HH:MM:SS with up to six
+// digits of a fraction, and a space between them.
 func isDatetime(b []byte) bool {
-	if len(b) < len(time.DateTime) || b[10] != ' ' {
+	if len(b) < len(time.DateTime) || b[10] != ' ' || b[13] != ':' || b[16] != ':' || !isDate(b[:10]) {
 		return false
 	}
-	if fraction := b[len(time.DateTime):]; len(fraction) > 0 && (fraction[0] != '.' || len(fraction) > 7 || len(fraction) == 1) {
-		return false
+	for i, limit := range []int{24, 60, 60} {
+		if n := digits(b[11+3*i : 13+3*i]); n < 0 || n >= limit {
+			return false
+		}
 	}
-	t, err := time.Parse(time.DateTime, string(b))
-	return err == nil && t.Year() >= 1000
+	fraction := b[len(time.DateTime):]
+	return len(fraction) == 0 || fraction[0] == '.' && len(fraction) > 1 && len(fraction) <= 7 && allDigits(fraction[1:])
+}
+
+// digits is the number that a few digits are, -1 if they are none.
+func digits(b []byte) int {
+	n := 0
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return -1
+		}
+		n = 10*n + int(c-'0')
+	}
+	return n
 }

@@ -2,6 +2,7 @@ package sqltext
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 )
 
@@ -17,10 +18,7 @@ import (
 // quotes that are doubled inside, and in hexadecimal where a character would be
 // read in two ways. For other bytes there is AppendBytes.
 func (d Dialect) AppendText(dst, s []byte) []byte {
-	var has uint8
-	for _, c := range s {
-		has |= class[c]
-	}
+	has := classes(s)
 	if has&control != 0 || has&backslash != 0 && d == MySQL {
 		return d.AppendHexText(dst, s)
 	}
@@ -39,6 +37,23 @@ func (d Dialect) AppendText(dst, s []byte) []byte {
 		}
 	}
 	return append(append(dst, s...), '\'')
+}
+
+// classes are those of the bytes of s. Most texts are plain: eight bytes at a
+// time are seen to be.
+func classes(s []byte) (has uint8) {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	zero := func(v uint64) uint64 { return (v - ones) &^ v } // sets the high bit of a byte that is 0
+	for ; len(s) >= 8; s = s[8:] {
+		v := binary.LittleEndian.Uint64(s)
+		if (v|(v-0x20*ones)|zero(v^'\''*ones)|zero(v^'\\'*ones)|zero(v^0x7f*ones))&highs != 0 {
+			break // maybe not plain
+		}
+	}
+	for _, c := range s {
+		has |= class[c]
+	}
+	return has
 }
 
 // What a byte means for a literal.
