@@ -24,7 +24,7 @@ var errCutOff = errors.New("the compressed data is cut off")
 // of several files behind one another is that of all. An end within the
 // compressed data, an empty file too, is an error.
 func NewReader(name string, r io.Reader) (io.Reader, error) {
-	var open func(io.Reader) (io.Reader, error)
+	var open func(*bufio.Reader) (io.Reader, error)
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".gz":
 		open = openGzip
@@ -46,9 +46,15 @@ func NewReader(name string, r io.Reader) (io.Reader, error) {
 	return reader{content}, nil
 }
 
-func openGzip(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }
+func openGzip(r *bufio.Reader) (io.Reader, error) {
+	// Less than a header may still be seen to be none.
+	if magic, err := r.Peek(2); err == nil && string(magic) != "\x1f\x8b" {
+		return nil, gzip.ErrHeader
+	}
+	return gzip.NewReader(r)
+}
 
-func openZstd(r io.Reader) (io.Reader, error) {
+func openZstd(r *bufio.Reader) (io.Reader, error) {
 	// One goroutine is enough: the caller's, beside that of the work.
 	return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 }

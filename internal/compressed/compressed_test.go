@@ -82,7 +82,7 @@ func TestDamage(t *testing.T) {
 				t.Errorf("%s, byte %d changed: no error", name, i)
 			}
 		}
-		_, err := read(name, strings.NewReader("id,name\n1,2\n3,4\n5,6\n7,8\n"))
+		_, err := read(name, strings.NewReader("id,name\n"))
 		if want := "not " + map[string]string{"x.gz": "gzip", "X.ZST": "zstd"}[name] + ", which its name says it is"; err == nil || err.Error() != want {
 			t.Errorf("%s: got %v, want %s", name, err, want)
 		}

@@ -8,6 +8,7 @@ type jsonlReader struct {
 	source string
 	parser jsonParser
 	names  fieldNames
+	begun  bool // a record was read, or rejected
 }
 
 func (r *jsonlReader) Read(rec *Record) error {
@@ -26,16 +27,18 @@ func (r *jsonlReader) Read(rec *Record) error {
 		}
 		rec.Raw, rec.Line, rec.Typed = trimCR(line), number, true
 		if err := r.parser.object(rec, &r.names); err != nil {
-			if r.parser.pos == len(line) {
+			if r.parser.pos == len(line) && !r.begun {
 				err = cutOffError{err}
 			}
+			r.begun = true
 			return &SyntaxError{Source: r.source, Line: number, Column: r.parser.pos + 1, Raw: rec.Raw, Err: err}
 		}
+		r.begun = true
 		return nil
 	}
 }
 
-// cutOffError is an object that does not end on its line.
+// cutOffError is a first object that does not end on its line.
 type cutOffError struct{ error }
 
 func (e cutOffError) Unwrap() error { return e.error }
