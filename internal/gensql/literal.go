@@ -4,6 +4,7 @@ import (
 	"unicode/utf8"
 
 	"pipeworks/internal/record"
+	"pipeworks/internal/sqltext"
 )
 
 const encodingHint = "--encoding says what else it is, such as latin1"
@@ -28,6 +29,9 @@ func (cfg *Config) appendValue(dst []byte, v record.Value) ([]byte, error) {
 
 // appendText appends a text literal.
 func (cfg *Config) appendText(dst, text []byte) ([]byte, error) {
+	if sqltext.Plain(text) {
+		return append(append(append(dst, '\''), text...), '\''), nil
+	}
 	if !utf8.Valid(text) {
 		return dst, badRecord(encodingHint, "text that is not valid UTF-8")
 	}

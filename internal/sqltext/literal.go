@@ -18,7 +18,13 @@ import (
 // quotes that are doubled inside, and in hexadecimal where a character would be
 // read in two ways. For other bytes there is AppendBytes.
 func (d Dialect) AppendText(dst, s []byte) []byte {
-	has := classes(s)
+	if Plain(s) {
+		return append(append(append(dst, '\''), s...), '\'')
+	}
+	var has uint8
+	for _, c := range s {
+		has |= class[c]
+	}
 	if has&control != 0 || has&backslash != 0 && d == MySQL {
 		return d.AppendHexText(dst, s)
 	}
@@ -26,34 +32,35 @@ func (d Dialect) AppendText(dst, s []byte) []byte {
 		dst = append(dst, "_utf8mb4"...)
 	}
 	dst = append(dst, '\'')
-	if has&quote != 0 {
-		for {
-			i := bytes.IndexByte(s, '\'')
-			if i < 0 {
-				break
-			}
-			dst = append(append(dst, s[:i+1]...), '\'')
-			s = s[i+1:]
+	for {
+		i := bytes.IndexByte(s, '\'')
+		if i < 0 {
+			break
 		}
+		dst = append(append(dst, s[:i+1]...), '\'')
+		s = s[i+1:]
 	}
 	return append(append(dst, s...), '\'')
 }
 
-// classes are those of the bytes of s. Most texts are plain: eight bytes at a
-// time are seen to be.
-func classes(s []byte) (has uint8) {
+// Plain reports whether s is ASCII without control characters, quotes and
+// backslashes: a literal as it is. Most texts are, and eight bytes at a time
+// are seen to be.
+func Plain(s []byte) bool {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	zero := func(v uint64) uint64 { return (v - ones) &^ v } // sets the high bit of a byte that is 0
+	zero := func(v uint64) uint64 { return (v - ones) &^ v } // has the high bit of a byte that is 0
 	for ; len(s) >= 8; s = s[8:] {
 		v := binary.LittleEndian.Uint64(s)
 		if (v|(v-0x20*ones)|zero(v^'\''*ones)|zero(v^'\\'*ones)|zero(v^0x7f*ones))&highs != 0 {
-			break // maybe not plain
+			break // or maybe not: a borrow can say so of a byte that is plain
 		}
 	}
 	for _, c := range s {
-		has |= class[c]
+		if class[c] != 0 {
+			return false
+		}
 	}
-	return has
+	return true
 }
 
 // What a byte means for a literal.

@@ -66,6 +66,9 @@ func FuzzText(f *testing.F) {
 			if !utf8.Valid(text) {
 				continue
 			}
+			if plain := !bytes.ContainsFunc(text, func(r rune) bool { return r < 0x20 || r >= 0x7f || r == '\'' || r == '\\' }); plain != Plain(text) {
+				t.Fatalf("%q: plain %t", text, !plain)
+			}
 			literal := d.AppendText(nil, text)
 			if got := readLiteral(t, literal); !bytes.Equal(got, text) {
 				t.Fatalf("%s: %s is %q, want %q", d, literal, got, text)
