@@ -4,14 +4,10 @@ package charset
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
-	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/htmlindex"
-	"golang.org/x/text/encoding/ianaindex"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 )
@@ -20,62 +16,37 @@ import (
 // character of its encoding. No UTF-8 text has this byte.
 const Undecodable = 0xff
 
-// Charset is a character encoding.
+// Charset is a character encoding. The zero value is none.
 type Charset struct {
-	encoding encoding.Encoding // nil: UTF-8 or UTF16
-	utf8     bool
+	name     string
+	encoding encoding.Encoding // nil: UTF-16 whose byte order is to be found
 	// replacement is U+FFFD in this encoding, nil if it has none: there it
 	// only comes out of a decoder for what is undecodable.
 	replacement []byte
 }
 
-// codePages are the names that Windows, MySQL and Python have for encodings
-// and the registries lack.
-var codePages = map[string]string{
-	"cp874": "windows-874", "cp932": "windows-31j", "cp949": "euc-kr", "cp950": "big5",
-	"utf8mb4": "utf-8", "utf16": "utf-16", "utf16le": "utf-16le", "utf16be": "utf-16be",
-	"ujis": "euc-jp", "euckr": "euc-kr", "koi8r": "koi8-r", "koi8u": "koi8-u",
-}
-
-// Lookup returns the encoding called name in the Encoding Standard of the
-// WHATWG, where latin1 is windows-1252, or in IANA's registry, in any case.
-// "utf-16" obeys the byte order mark and is little-endian without.
-func Lookup(name string) (Charset, error) {
-	known := strings.ToLower(strings.TrimSpace(name))
-	if n, ok := codePages[known]; ok {
-		known = n
-	}
-	e, err := htmlindex.Get(known)
-	if err != nil {
-		e, err = ianaindex.IANA.Encoding(known)
-	}
-	if err != nil || e == nil || e == encoding.Replacement {
-		return Charset{}, fmt.Errorf("unknown encoding %q: the names are those of the WHATWG and IANA, such as latin1, utf-16, gbk, shift_jis", name)
-	}
-	switch {
-	case known == "utf-16":
-		return UTF16, nil
-	case e == unicode.UTF8:
-		return Charset{utf8: true}, nil
-	}
-	return newCharset(e), nil
-}
-
 // UTF16 is UTF-16 in the byte order that its mark says, else little-endian.
-var UTF16 Charset
+var UTF16 = Charset{name: "utf-16"}
 
 var (
-	utf16LE = newCharset(unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM))
-	utf16BE = newCharset(unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM))
+	utf16LE = New("utf-16le", unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM))
+	utf16BE = New("utf-16be", unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM))
 )
 
-func newCharset(e encoding.Encoding) Charset {
-	c := Charset{encoding: e}
+// New is the encoding e, which messages call name. If e has U+FFFD its decoder
+// must have no state.
+func New(name string, e encoding.Encoding) Charset {
+	c := Charset{name: name, encoding: e}
 	if b, err := e.NewEncoder().Bytes([]byte(replacement)); err == nil {
 		c.replacement = b
 	}
 	return c
 }
+
+// IsZero reports whether c is no encoding.
+func (c Charset) IsZero() bool { return c.name == "" }
+
+func (c Charset) String() string { return c.name }
 
 const replacement = "\ufffd"
 
@@ -86,10 +57,11 @@ const bufferSize = 32 << 10
 // one, and with Undecodable where r is wrong.
 func (c Charset) NewReader(r io.Reader) io.Reader {
 	d := &reader{src: r, charset: c, buf: make([]byte, 0, bufferSize), text: make([]byte, bufferSize)}
-	switch {
-	case c.utf8:
+	switch c.encoding {
+	case nil:
+	case unicode.UTF8:
 		d.decoder = validator{}
-	case c.encoding != nil:
+	default:
 		d.decoder = c.encoding.NewDecoder()
 	}
 	return d
@@ -154,7 +126,7 @@ func (r *reader) decode() error {
 	atEOF := r.err != nil
 	nText, n, err := r.decoder.Transform(r.text, r.buf, atEOF)
 	r.rest = r.text[:nText]
-	if !r.charset.utf8 {
+	if r.charset.encoding != unicode.UTF8 {
 		r.rest = r.mark(r.rest, r.buf[:n], atEOF)
 	}
 	r.buf = r.buf[:copy(r.buf, r.buf[n:])]

@@ -67,7 +67,7 @@ func TestDamage(t *testing.T) {
 	broken := errors.New("broken")
 	for _, name := range []string{"x.gz", "X.ZST"} {
 		data := compress(t, strings.ToLower(name))
-		for n := range len(data) {
+		for n := range data {
 			if _, err := read(name, bytes.NewReader(data[:n])); err != errCutOff {
 				t.Fatalf("%s, %d bytes of %d: got %v", name, n, len(data), err)
 			}
@@ -75,7 +75,7 @@ func TestDamage(t *testing.T) {
 				t.Fatalf("%s, %d bytes and an error: got %v", name, n, err)
 			}
 		}
-		for i := range len(data) {
+		for i := range data {
 			damaged := bytes.Clone(data)
 			damaged[i] ^= 0x10
 			if got, err := read(name, bytes.NewReader(damaged)); err == nil && !bytes.Equal(got, content) {
@@ -94,8 +94,10 @@ func TestNewReaderDoesNotWait(t *testing.T) {
 	pr, pw := io.Pipe()
 	go func() {
 		w := gzip.NewWriter(pw)
-		io.WriteString(w, "first\n")
-		w.Flush()
+		_, err := io.WriteString(w, "first\n")
+		if err := errors.Join(err, w.Flush()); err != nil {
+			t.Error(err)
+		}
 	}()
 	r, err := NewReader("x.gz", pr)
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"pipeworks/internal/charset"
 	"pipeworks/internal/cmdline"
+	"pipeworks/internal/codepage"
 	"pipeworks/internal/record"
 )
 
@@ -39,8 +39,8 @@ func inputOptions(inv *cmdline.Invocation, cfg *Config) (err error) {
 	if in.Empty, err = empty(inv); err != nil {
 		return err
 	}
-	if in.Encoding = inv.String("encoding"); inv.IsSet("encoding") {
-		if _, err := charset.Lookup(in.Encoding); err != nil {
+	if inv.IsSet("encoding") {
+		if in.Encoding, err = codepage.Lookup(inv.String("encoding")); err != nil {
 			return cmdline.Usage(err)
 		}
 	}

@@ -13,12 +13,8 @@ import (
 // newDecodedWindow is the window on the text of in in UTF-8. Without an
 // encoding the byte order mark of UTF-16 tells, and sets it.
 func newDecodedWindow(in io.Reader, o *ReaderOptions) (*window, error) {
-	if o.Encoding != "" {
-		c, err := charset.Lookup(o.Encoding)
-		if err != nil {
-			return nil, err
-		}
-		return newWindow(c.NewReader(in), o.MaxRecord), nil
+	if !o.Encoding.IsZero() {
+		return newWindow(o.Encoding.NewReader(in), o.MaxRecord), nil
 	}
 	w := newWindow(in, o.MaxRecord)
 	for len(w.buf) == 0 || len(w.buf) == 1 && w.buf[0] >= 0xfe {
@@ -29,8 +25,8 @@ func newDecodedWindow(in io.Reader, o *ReaderOptions) (*window, error) {
 		}
 	}
 	if bytes.HasPrefix(w.buf, []byte{0xff, 0xfe}) || bytes.HasPrefix(w.buf, []byte{0xfe, 0xff}) {
-		o.Encoding = "utf-16"
-		in = charset.UTF16.NewReader(io.MultiReader(bytes.NewReader(w.buf), in))
+		o.Encoding = charset.UTF16
+		in = o.Encoding.NewReader(io.MultiReader(bytes.NewReader(w.buf), in))
 		w = newWindow(in, o.MaxRecord)
 	}
 	return w, nil
@@ -45,9 +41,9 @@ type decodedReader struct {
 }
 
 // undecodableError is what stands where charset.Undecodable does.
-type undecodableError struct{ encoding string }
+type undecodableError struct{ encoding charset.Charset }
 
-func (e undecodableError) Error() string { return "not " + e.encoding }
+func (e undecodableError) Error() string { return "not " + e.encoding.String() }
 
 // Hint says what to do about it.
 func (undecodableError) Hint() string { return "--encoding names the character encoding of the input" }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+
+	"pipeworks/internal/charset"
 )
 
 // Format is a form that records take in a stream of bytes.
@@ -59,9 +61,9 @@ type ReaderOptions struct {
 	Empty     Empty
 	MaxRecord int // bytes; 0 is DefaultMaxRecord
 
-	// Encoding is the name of the character encoding, see charset.Lookup. ""
-	// is UTF-8, or UTF-16 where the input begins with its byte order mark.
-	Encoding string
+	// Encoding is the character encoding; none is UTF-8 as it comes, or
+	// UTF-16 where the input begins with its byte order mark.
+	Encoding charset.Charset
 
 	Delimiter   byte     // CSV: what stands between two fields; 0: a comma
 	Quote       byte     // CSV: what a quoted field stands in; 0: a double quote
@@ -104,7 +106,7 @@ func NewReader(in io.Reader, o ReaderOptions) (Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Encoding != "" {
+	if !o.Encoding.IsZero() {
 		r = &decodedReader{Reader: r, w: w, o: o}
 	}
 	if o.Empty == EmptyNull {

@@ -276,19 +276,19 @@ func elementsOf(input []byte) (values [][]byte) {
 // every format and also where records are longer than allowed.
 func FuzzPieces(f *testing.F) {
 	seed(f, jsonlReaderTests, jsonTextReaderTests, csvReaderTests, tsvReaderTests, outfileReaderTests)
+	options := []ReaderOptions{
+		{Format: CSV, Delimiter: ';', Quote: '\'', NoHeader: true},
+		{Format: CSV, Delimiter: '"', NoQuote: true, HeaderNames: []string{"x", "y"}},
+		{Format: TSV, NoHeader: true},
+		{Format: CSV, Encoding: encodingOf(f, "gb18030")},
+		{Format: TSV, Encoding: encodingOf(f, "utf-16")},
+		{Encoding: encodingOf(f, "iso-2022-jp")},
+		{Encoding: encodingOf(f, "utf-8"), Empty: EmptyNull},
+	}
+	for _, format := range []Format{Auto, JSONL, JSONText, CSV, TSV, Outfile, Lines} {
+		options = append(options, ReaderOptions{Format: format})
+	}
 	f.Fuzz(func(t *testing.T, input []byte) {
-		options := []ReaderOptions{
-			{Format: CSV, Delimiter: ';', Quote: '\'', NoHeader: true},
-			{Format: CSV, Delimiter: '"', NoQuote: true, HeaderNames: []string{"x", "y"}},
-			{Format: TSV, NoHeader: true},
-			{Format: CSV, Encoding: "gb18030"},
-			{Format: TSV, Encoding: "utf-16"},
-			{Encoding: "iso-2022-jp"},
-			{Encoding: "utf-8", Empty: EmptyNull},
-		}
-		for _, format := range []Format{Auto, JSONL, JSONText, CSV, TSV, Outfile, Lines} {
-			options = append(options, ReaderOptions{Format: format})
-		}
 		for _, o := range options {
 			o.LineField = "x"
 			for _, limit := range []int{0, 8} {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -150,7 +151,7 @@ func (r *jsonReader) valueLen() (n int, whole bool, err error) {
 			case quoted && c < 0x20:
 				return i + 1, false, nil
 			case quoted:
-			case scalar && (isSpace(c) || bytes.IndexByte([]byte(`,:"[]{}`), c) >= 0):
+			case scalar && (isSpace(c) || strings.IndexByte(`,:"[]{}`, c) >= 0):
 				return r.limit(i)
 			case scalar:
 			case c == '"':
