@@ -4,8 +4,8 @@
 
 set -euo pipefail
 
-# A CSV file becomes a table.
-sed "s|^/|$SITE/|" pages.csv | gensql upsert pages --key url --create | sqlpipe
+# A CSV file becomes a table; pages that are in it already stay as they are.
+sed "s|^/|$SITE/|" pages.csv | gensql insert pages --create --primary-key url --ignore | sqlpipe
 
 # The pages not seen yet are crawled: a record for each, errors too.
 gensql query 'SELECT url FROM pages WHERE seen IS NULL' | sqlpipe |

@@ -94,7 +94,7 @@ func serveCommand() *cmdline.Command {
 		},
 		Description: `The directory is made if it is missing (mode 0700); only its owner can ask. The
 connections to the database stay open. Each question has one to itself: what it
-leaves open, a transaction or a variable, is gone after it. A question whose
+leaves open, such as a transaction, is gone after it. A question whose
 client is gone is stopped on the server.
 
 Without a client, one asks at a time: DIR/query takes the question, DIR/reply

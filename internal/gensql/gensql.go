@@ -192,12 +192,11 @@ func readAll(cfg *Config, input *stream.Input, c consumer, sum *Summary) error {
 		}
 		if err == nil {
 			sum.In++
-			err = c.add(o.Source, &rec)
+			if err = c.add(o.Source, &rec); err == nil {
+				continue
+			}
 		} else if _, ok := errors.AsType[*record.SyntaxError](err); ok {
 			sum.In++
-		}
-		if err == nil {
-			continue
 		}
 		if err = rejectRecord(cfg.Rejects, o.Source, &rec, err); err != nil {
 			return err
