@@ -45,7 +45,7 @@ func run() error {
 		commands = append(commands, &command{name: name, line: line})
 	}
 	if len(commands) == 0 || *rounds < 1 {
-		return fmt.Errorf("usage: compare [-n ROUNDS] NAME=COMMAND...")
+		return fmt.Errorf("usage: compare [-n ROUNDS] NAME=COMMAND…")
 	}
 	fmt.Printf("# %s, %d CPUs, %s, %s/%s\n", time.Now().UTC().Format(time.RFC3339), runtime.NumCPU(), cpu(), runtime.GOOS, runtime.GOARCH)
 	for _, c := range commands {
