@@ -161,14 +161,8 @@ func runMerge(ctx context.Context, inv *cmdline.Invocation) error {
 	cfg.Rejects.Force = true // one writer's mistake is not the others'
 	sum, err := Merge(ctx, cfg, out)
 	inv.Summarize(sum, start)
-	stopped := context.Cause(ctx)
 	if w, ok := out.(*fifo.Writer); ok {
-		if closeErr := w.Close(); err == nil || err == stopped && closeErr != nil {
-			err = closeErr
-		}
-	}
-	if stopped != nil && err != stopped && !errors.Is(err, stream.ErrClosed) {
-		inv.Notef("%v", err) // the status tells of the signal only
+		err = errors.Join(err, w.Close())
 	}
 	return err
 }
