@@ -27,4 +27,3 @@ func TestLookupErrors(t *testing.T) {
 		}
 	}
 }
-

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -83,6 +84,16 @@ func convert(b *testing.B, f Format) []byte {
 func BenchmarkCSVReader(b *testing.B)   { benchmarkReader(b, CSV, benchCSV) }
 func BenchmarkTSVReader(b *testing.B)   { benchmarkReader(b, TSV, convert(b, TSV)) }
 func BenchmarkJSONLReader(b *testing.B) { benchmarkReader(b, JSONL, convert(b, JSONL)) }
+
+func BenchmarkJSONTextReader(b *testing.B) {
+	data := bytes.ReplaceAll(bytes.TrimSuffix(convert(b, JSONL), []byte{'\n'}), []byte{'\n'}, []byte(",\n"))
+	benchmarkReader(b, JSONText, slices.Concat([]byte{'['}, data, []byte{']'}))
+}
+
+func BenchmarkOutfileReader(b *testing.B) {
+	_, rows, _ := bytes.Cut(convert(b, TSV), []byte{'\n'})
+	benchmarkReader(b, Outfile, rows)
+}
 
 func BenchmarkQuotedCSVReader(b *testing.B) {
 	data := bytes.ReplaceAll(benchCSV, []byte(",user"), []byte(`,"a ""b"" user`))

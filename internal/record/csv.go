@@ -3,11 +3,9 @@ package record
 import (
 	"bytes"
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"math/bits"
 )
 
 // csvReader reads RFC 4180, and its like with another delimiter or quote.
@@ -26,6 +24,7 @@ type csvReader struct {
 	fields    []string
 	values    []Value
 	arena     []byte // fields with doubled quotes, undoubled
+	ends      []int  // of the fields of the record in hand, but for the last, where it has no quotes
 	spans     []span // of the record in hand, where it has quotes
 }
 
@@ -180,32 +179,15 @@ func (r *csvReader) record() ([]byte, error) {
 	return line, nil
 }
 
-// splitUnquoted makes values of a record without quotes. It looks for the
-// delimiter in eight bytes at once: fields are too short for a call of
-// bytes.IndexByte for each to pay.
+// splitUnquoted makes values of a record without quotes.
 func (r *csvReader) splitUnquoted(line []byte) {
-	const ones, low = 0x0101010101010101, 0x7f7f7f7f7f7f7f7f
-	delimiters := uint64(r.delimiter) * ones
-	values := r.values
-	start, i := 0, 0
-	for ; i+8 <= len(line); i += 8 {
-		// A byte of x is zero, and of found has its high bit set, where a
-		// delimiter is.
-		x := binary.LittleEndian.Uint64(line[i:]) ^ delimiters
-		found := ^((x&low + low) | x | low)
-		for ; found != 0; found &= found - 1 {
-			end := i + bits.TrailingZeros64(found)/8
-			values = append(values, r.unquoted(line[start:end]))
-			start = end + 1
-		}
+	r.ends = appendPlaces(r.ends[:0], line, r.delimiter)
+	start := 0
+	for _, end := range r.ends {
+		r.values = append(r.values, r.unquoted(line[start:end]))
+		start = end + 1
 	}
-	for ; i < len(line); i++ {
-		if line[i] == r.delimiter {
-			values = append(values, r.unquoted(line[start:i]))
-			start = i + 1
-		}
-	}
-	r.values = append(values, r.unquoted(line[start:]))
+	r.values = append(r.values, r.unquoted(line[start:]))
 }
 
 // span is a field in the window or in the arena.

@@ -128,7 +128,8 @@ func (r *jsonReader) value(rec *Record) error {
 // string has a control character, a line end above all: not to take all the
 // rest for a string without end. Of one too long it is the part allowed.
 func (r *jsonReader) valueLen() (n int, whole bool, err error) {
-	depth, quoted, scalar := 0, false, false
+	depth, quoted := 0, false
+	scalar := strings.IndexByte(`{["`, r.w.buf[r.w.pos]) < 0
 	for i := 0; ; {
 		switch _, ok, err := r.w.at(i); {
 		case err == errTooLong:
@@ -139,35 +140,67 @@ func (r *jsonReader) valueLen() (n int, whole bool, err error) {
 			return len(r.w.buf) - r.w.pos, scalar, nil
 		}
 		text := r.w.buf[r.w.pos:]
-		for text = text[:min(len(text), r.w.max+1)]; i < len(text); i++ {
-			switch c := text[i]; {
-			case quoted && c == '\\':
-				i++
-			case quoted && c == '"':
-				quoted = false
-				if depth == 0 {
-					return r.limit(i + 1)
+		text = text[:min(len(text), r.w.max+1)]
+		for ; i < len(text); i++ {
+			if quoted {
+				for i < len(text) && jsonClasses[text[i]]&inString == 0 {
+					i++
 				}
-			case quoted && c < 0x20:
-				return i + 1, false, nil
-			case quoted:
-			case scalar && (isSpace(c) || strings.IndexByte(`,:"[]{}`, c) >= 0):
-				return r.limit(i)
-			case scalar:
-			case c == '"':
-				quoted = true
-			case c == '{' || c == '[':
-				depth++
-			case c == '}' || c == ']':
-				if depth--; depth == 0 {
-					return r.limit(i + 1)
+				if i == len(text) {
+					break
 				}
-			case depth == 0:
-				scalar = true
+				switch text[i] {
+				case '\\':
+					i++
+				case '"':
+					quoted = false
+				default:
+					return i + 1, false, nil
+				}
+			} else {
+				for i < len(text) && jsonClasses[text[i]]&between == 0 {
+					i++
+				}
+				if i == len(text) {
+					break
+				}
+				if scalar {
+					return r.limit(i)
+				}
+				switch text[i] {
+				case '"':
+					quoted = true
+				case '{', '[':
+					depth++
+				case '}', ']':
+					depth--
+				}
+			}
+			if depth == 0 && !quoted && !scalar {
+				return r.limit(i + 1)
 			}
 		}
 	}
 }
+
+// What a byte may be: the end of a number, a word or a bracket outside of
+// strings, and more than itself in one.
+const (
+	between = 1 << iota
+	inString
+)
+
+var jsonClasses = func() (t [256]byte) {
+	for c := range t {
+		if strings.IndexByte("{}[]\",: \t\r\n", byte(c)) >= 0 {
+			t[c] |= between
+		}
+		if isStringSpecial(byte(c)) {
+			t[c] |= inString
+		}
+	}
+	return t
+}()
 
 func (r *jsonReader) limit(n int) (int, bool, error) {
 	if n > r.w.max {

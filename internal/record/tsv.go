@@ -26,6 +26,7 @@ type tsvReader struct {
 	begun   bool
 	fields  []string
 	values  []Value
+	ends    []int  // of the fields of the line in hand, but for the last
 	arena   []byte // fields with escapes, unescaped
 }
 
@@ -87,12 +88,7 @@ func (r *tsvReader) Read(rec *Record) error {
 		if len(line) == 0 && len(r.fields) != 1 {
 			continue // a blank line; of a single column it is the empty text
 		}
-		r.values, r.arena = r.values[:0], r.arena[:0]
-		for rest, more := line, true; more; {
-			var field []byte
-			field, rest, more = r.cut(rest)
-			r.values = append(r.values, r.value(field))
-		}
+		r.split(line)
 		if r.fields == nil {
 			r.fields = numbered(len(r.values))
 		}
@@ -160,20 +156,18 @@ func (r *tsvReader) line() ([]byte, error) {
 	return line, nil
 }
 
-// cut cuts a line at the tab that ends its first field.
-func (r *tsvReader) cut(line []byte) (field, rest []byte, more bool) {
-	if !r.outfile {
-		return bytes.Cut(line, []byte{'\t'})
-	}
-	for end := 0; ; end++ {
-		i := bytes.IndexByte(line[end:], '\t')
-		if i < 0 {
-			return line, nil, false
-		}
-		if end += i; !escaped(line[:end]) {
-			return line[:end], line[end+1:], true
+// split makes values of the fields of a line.
+func (r *tsvReader) split(line []byte) {
+	r.values, r.arena = r.values[:0], r.arena[:0]
+	r.ends = appendPlaces(r.ends[:0], line, '\t')
+	start := 0
+	for _, end := range r.ends {
+		if !r.outfile || !escaped(line[start:end]) {
+			r.values = append(r.values, r.value(line[start:end]))
+			start = end + 1
 		}
 	}
+	r.values = append(r.values, r.value(line[start:]))
 }
 
 // escaped reports whether the byte behind text is escaped.
