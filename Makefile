@@ -54,9 +54,11 @@ fuzz: ## run each fuzz target for FUZZTIME
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
-install: build ## install the tools in DESTDIR/PREFIX/bin
+install: build ## install the tools and man pages below DESTDIR/PREFIX
 	install -d '$(DESTDIR)$(PREFIX)/bin'
 	install -m 755 $(TOOLS:%=bin/%) '$(DESTDIR)$(PREFIX)/bin'
+	install -d '$(DESTDIR)$(PREFIX)/share/man/man1'
+	install -m 644 man/*.1 '$(DESTDIR)$(PREFIX)/share/man/man1'
 
 clean: ## remove what make has made
 	rm -rf bin .cache

@@ -61,7 +61,7 @@ func normalise(root *Command, args []string) (*line, error) {
 			return l, err
 		}
 	}
-	table := newFlagTable(l.command.allFlags())
+	table := newFlagTable(l.command.AllFlags())
 	values := map[string][]string{} // of each flag given, by its first name
 	var order []string
 	set := func(f cli.Flag, value string) {
@@ -139,9 +139,9 @@ func normalise(root *Command, args []string) (*line, error) {
 // takeVerb takes the verb, the first operand, out of args. Flags may stand
 // before it, so that an alias may hold some.
 func (l *line) takeVerb(root *Command, args []string) ([]string, error) {
-	flags := root.allFlags()
+	flags := root.AllFlags()
 	for _, verb := range root.Verbs {
-		flags = append(flags, verb.allFlags()...)
+		flags = append(flags, verb.AllFlags()...)
 	}
 	table := newFlagTable(flags)
 	for i := 0; i < len(args); i++ {

@@ -13,8 +13,8 @@ import (
 	"pipeworks/internal/record"
 )
 
-// allFlags are the flags of the command and those that every command has.
-func (c *Command) allFlags() []cli.Flag {
+// AllFlags are the flags of the command and those that every command has.
+func (c *Command) AllFlags() []cli.Flag {
 	common := []cli.Flag{
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print errors only"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "say on stderr what is being done"},

@@ -45,7 +45,7 @@ func TestFormatFlags(t *testing.T) {
 		{"", flags{record.Auto, record.JSONL, "unset"}, ""},
 		{"-i tsv -f csv --null-as NULL", flags{record.TSV, record.CSV, "NULL"}, ""},
 		{"-f table --null-as=", flags{record.Auto, record.Table, ""}, ""},
-		{"-i table", flags{}, "sample: unknown format \"table\": it is one of jsonl, csv, tsv\n"},
+		{"-i table", flags{}, "sample: unknown format \"table\": it is one of jsonl, json, csv, tsv, outfile\n"},
 		{"-f xml", flags{}, "sample: unknown format \"xml\": it is one of jsonl, csv, tsv, table\n"},
 		{"-f=csv", flags{}, "sample: unknown format \"=csv\": it is one of jsonl, csv, tsv, table\n"},
 	} {

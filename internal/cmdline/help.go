@@ -29,7 +29,7 @@ func (c *Command) writeHelp(w io.Writer, path string) {
 		fmt.Fprintf(w, "\n%s VERB --help tells more.\n", path)
 	}
 	fmt.Fprintf(w, "\nFlags:\n")
-	flags := c.allFlags()
+	flags := c.AllFlags()
 	rows := make([][2]string, len(flags))
 	for i, f := range flags {
 		rows[i] = flagHelp(f)

@@ -57,7 +57,7 @@ func Run(ctx context.Context, c *Command, args []string, s Streams) int {
 
 // call hands the normalised line to urfave/cli for the values of its flags.
 func (l *line) call(ctx context.Context, tool string, s Streams) error {
-	flags := l.command.allFlags()
+	flags := l.command.AllFlags()
 	for _, f := range flags {
 		if slice, ok := f.(*cli.StringSliceFlag); ok {
 			slice.KeepSpace = true // a value is what was typed

@@ -141,8 +141,8 @@ Flags:
   -f, --format FORMAT     output FORMAT: jsonl, csv, tsv, table (default table
                           on a terminal, else jsonl)
   -i, --input-format FORMAT
-                          input FORMAT: jsonl, csv, tsv (default: seen from the
-                          data or the file's name)
+                          input FORMAT: jsonl, json, csv, tsv, outfile (default:
+                          seen from the data or the file's name)
       --null-as TEXT      TEXT that stands for NULL in csv, tsv and tables
       --max-record SIZE   longest record taken, a SIZE (default 64MiB)
   -j, --jobs N            do N things at once (default 2)

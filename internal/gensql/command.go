@@ -88,8 +88,8 @@ func upsertCommand() *cmdline.Command {
 		Summary:  "INSERT the records, or UPDATE the rows that have their key",
 		Operands: "TABLE --key COLUMN [FILE...]",
 		Examples: []cmdline.Example{
-			{Comment: "write back what a crawl found", Line: "gensql upsert pages --key url crawled.jsonl | sqlpipe"},
-			{Comment: "of the rows that are there, change one column", Line: "gensql upsert pages --key url --update title crawled.jsonl | sqlpipe"},
+			{Comment: "write back what a crawl found", Line: "gensql upsert pages --key url --column url --column title crawled.jsonl | sqlpipe"},
+			{Comment: "of the rows that are there, change one column", Line: "gensql upsert pages --key url --column url --column title --column seen --update title crawled.jsonl | sqlpipe"},
 		},
 		Description: tableDescription + `
 
@@ -144,7 +144,8 @@ func createCommand() *cmdline.Command {
 			{Comment: "see the table, then change it by hand", Line: "gensql create cities cities.csv"},
 		},
 		Description: `Column types are the narrowest that hold every sampled value exactly: numbers
-with leading zeros stay text, and so does what is a number only now and then.`,
+with leading zeros stay text, and so does a column where only some values are
+numbers.`,
 		Flags:  slices.Concat(tableFlags(), madeFlags(), outputFlags()),
 		Action: tableAction(Create),
 	}

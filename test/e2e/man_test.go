@@ -1,0 +1,66 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"pipeworks/internal/cmdline"
+)
+
+// A man page has every flag of its tool and no other, and the examples of the
+// help, which are run by scripts.
+func TestManPages(t *testing.T) {
+	paths, err := filepath.Glob("../../man/*.1")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("man pages: %v, %v", paths, err)
+	}
+	for _, path := range paths {
+		page, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(path), ".1")
+		command := tools[name]()
+		text := strings.ReplaceAll(string(page), `\e`, `\`)
+
+		flags := map[string]bool{}
+		var examples []string
+		for _, c := range append([]*cmdline.Command{command}, command.Verbs...) {
+			for _, f := range c.AllFlags() {
+				flags[f.Names()[0]] = true
+			}
+			for _, e := range c.Examples {
+				examples = append(examples, e.Line)
+			}
+		}
+		var documented []string
+		for _, match := range regexp.MustCompile(`Fl -([a-z0-9-]+)`).FindAllStringSubmatch(text, -1) {
+			documented = append(documented, match[1])
+			if !flags[match[1]] {
+				t.Errorf("%s: there is no flag --%s", path, match[1])
+			}
+		}
+		for flag := range flags {
+			if !slices.Contains(documented, flag) {
+				t.Errorf("%s: --%s is missing", path, flag)
+			}
+		}
+
+		var shown []string
+		for _, match := range regexp.MustCompile(`(?m)^\.Dl (.*)$`).FindAllStringSubmatch(text, -1) {
+			shown = append(shown, match[1])
+			if !slices.Contains(examples, match[1]) {
+				t.Errorf("%s: the example is not one of the help: %s", path, match[1])
+			}
+		}
+		for _, verb := range command.Verbs {
+			if !slices.ContainsFunc(verb.Examples, func(e cmdline.Example) bool { return slices.Contains(shown, e.Line) }) {
+				t.Errorf("%s: no example of %s", path, verb.Name)
+			}
+		}
+	}
+}
