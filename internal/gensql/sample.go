@@ -94,7 +94,7 @@ func (s *sample) each(fn func(source string, rec *record.Record) error) error {
 			return nil
 		}
 		if err == nil {
-			err = fn(source, rec)
+			err = fn(source, &rec)
 		}
 		if err != nil {
 			return err

@@ -2,7 +2,7 @@ package gensql
 
 import (
 	"bufio"
-	"encoding/gob"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -13,62 +13,77 @@ import (
 
 // spool holds records in a temporary file, to be read again once. The file has
 // no name: whatever ends the process ends it too.
+//
+// A record is its length and then, each number a varint and each text behind
+// its length: source, shape, line, whether it is typed, Raw, and the kind and
+// bytes of every value.
 type spool struct {
-	file   *os.File
-	w      *bufio.Writer
-	enc    *gob.Encoder
-	dec    *gob.Decoder
-	shapes [][]string     // the different Fields, which stay in memory
-	index  map[string]int // of a shape
-	last   spooled
-}
+	file *os.File
+	w    *bufio.Writer
+	r    *bufio.Reader
+	buf  []byte
 
-// spooled is a record as it is in the file.
-type spooled struct {
-	Source string
-	Shape  int
-	Typed  bool
-	Line   int
-	Raw    []byte
-	Kinds  []byte
-	Values [][]byte
+	sources []string   // the different inputs
+	shapes  [][]string // the different Fields
+	shape   map[string]int
+	values  []record.Value
 }
 
 func newSpool() (*spool, error) {
 	f, err := os.CreateTemp("", "gensql-sample-")
+	if err == nil {
+		err = os.Remove(f.Name())
+	}
 	if err != nil {
-		return nil, fmt.Errorf("--sample all: %w", err)
+		return nil, spoolError(err)
 	}
-	if err := os.Remove(f.Name()); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("--sample all: %w", err)
-	}
-	w := bufio.NewWriterSize(f, blockSize)
-	return &spool{file: f, w: w, enc: gob.NewEncoder(w), index: map[string]int{}}, nil
+	return &spool{file: f, w: bufio.NewWriterSize(f, blockSize), shape: map[string]int{}}, nil
 }
 
+func spoolError(err error) error { return fmt.Errorf("--sample all: %w", err) }
+
 func (s *spool) write(source string, rec *record.Record) error {
-	r := &s.last
-	if len(s.shapes) == 0 || !sameSlice(rec.Fields, s.shapes[r.Shape]) {
-		r.Shape = s.shape(rec.Fields)
+	if n := len(s.sources); n == 0 || s.sources[n-1] != source {
+		s.sources = append(s.sources, source)
 	}
-	r.Source, r.Typed, r.Line, r.Raw = source, rec.Typed, rec.Line, rec.Raw
-	r.Kinds, r.Values = r.Kinds[:0], r.Values[:0]
+	b := binary.AppendUvarint(s.buf[:0], uint64(len(s.sources)-1))
+	b = binary.AppendUvarint(b, uint64(s.shapeOf(rec.Fields)))
+	b = binary.AppendUvarint(b, uint64(rec.Line))
+	typed := byte(0)
+	if rec.Typed {
+		typed = 1
+	}
+	b = append(b, typed)
+	b = appendSized(b, rec.Raw)
 	for _, v := range rec.Values {
-		r.Kinds, r.Values = append(r.Kinds, byte(v.Kind)), append(r.Values, v.Bytes)
+		b = appendSized(append(b, byte(v.Kind)), v.Bytes)
 	}
-	if err := s.enc.Encode(r); err != nil {
-		return fmt.Errorf("--sample all: %w", err)
+	s.buf = b
+	var size [binary.MaxVarintLen64]byte
+	_, err := s.w.Write(binary.AppendUvarint(size[:0], uint64(len(b))))
+	if err == nil {
+		_, err = s.w.Write(b)
+	}
+	if err != nil {
+		return spoolError(err)
 	}
 	return nil
 }
 
-func (s *spool) shape(fields []string) int {
+func appendSized(dst, b []byte) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(b))), b...)
+}
+
+// shapeOf is the number of a record's Fields.
+func (s *spool) shapeOf(fields []string) int {
+	if n := len(s.shapes); n > 0 && sameSlice(fields, s.shapes[n-1]) {
+		return n - 1
+	}
 	key := strings.Join(fields, "\x00")
-	i, ok := s.index[key]
+	i, ok := s.shape[key]
 	if !ok {
 		i = len(s.shapes)
-		s.index[key], s.shapes = i, append(s.shapes, fields)
+		s.shape[key], s.shapes = i, append(s.shapes, fields)
 	}
 	return i
 }
@@ -80,23 +95,55 @@ func (s *spool) rewind() error {
 		_, err = s.file.Seek(0, io.SeekStart)
 	}
 	if err != nil {
-		return fmt.Errorf("--sample all: %w", err)
+		return spoolError(err)
 	}
-	s.dec = gob.NewDecoder(bufio.NewReaderSize(s.file, blockSize))
+	s.r = bufio.NewReaderSize(s.file, blockSize)
 	return nil
 }
 
-// read returns the next record, io.EOF after the last.
-func (s *spool) read() (string, *record.Record, error) {
-	var r spooled
-	if err := s.dec.Decode(&r); err != nil {
-		return "", nil, err
+// read returns the next record, which is valid until the next read, and io.EOF
+// after the last.
+func (s *spool) read() (source string, rec record.Record, err error) {
+	size, err := binary.ReadUvarint(s.r)
+	if err == io.EOF {
+		return "", rec, err
 	}
-	rec := &record.Record{Fields: s.shapes[r.Shape], Values: make([]record.Value, len(r.Kinds)), Raw: r.Raw, Line: r.Line, Typed: r.Typed}
-	for i, kind := range r.Kinds {
-		rec.Values[i] = record.Value{Kind: record.Kind(kind), Bytes: r.Values[i]}
+	if err == nil {
+		if uint64(cap(s.buf)) < size {
+			s.buf = make([]byte, size)
+		}
+		s.buf = s.buf[:size]
+		_, err = io.ReadFull(s.r, s.buf)
 	}
-	return r.Source, rec, nil
+	if err != nil {
+		return "", rec, spoolError(err)
+	}
+	b := s.buf
+	number := func() int {
+		n, size := binary.Uvarint(b)
+		b = b[size:]
+		return int(n)
+	}
+	sized := func() []byte {
+		n := number()
+		text := b[:n:n]
+		b = b[n:]
+		return text
+	}
+	source = s.sources[number()]
+	rec.Fields = s.shapes[number()]
+	rec.Line = number()
+	rec.Typed = b[0] == 1
+	b = b[1:]
+	rec.Raw = sized()
+	s.values = s.values[:0]
+	for len(b) > 0 {
+		kind := record.Kind(b[0])
+		b = b[1:]
+		s.values = append(s.values, record.Value{Kind: kind, Bytes: sized()})
+	}
+	rec.Values = s.values
+	return source, rec, nil
 }
 
 func (s *spool) close() { s.file.Close() }
