@@ -235,11 +235,16 @@ func (c *column) appendLiteral(dst []byte, v record.Value, typed bool, cfg *Conf
 		}
 	}
 	dst, err := cfg.appendValue(dst, v)
-	if bad, ok := errors.AsType[*recordError](err); ok {
-		bad.err = fmt.Errorf("column %q: %w", c.name, bad.err)
+	if err != nil {
+		if bad, ok := errors.AsType[*recordError](err); ok {
+			bad.err = fmt.Errorf("column %q: %w", c.name, bad.err)
+		}
 	}
 	return dst, err
 }
+
+// asIs reports whether any text can be a value of the column.
+func (c *column) asIs() bool { return c.set == nil && c.declared == 0 && !c.made }
 
 // fits returns an error if the column was made too small for the value, and
 // gives the value the kind of the column.

@@ -53,6 +53,12 @@ func (t *table) appendRow(dst []byte, rec *record.Record) ([]byte, error) {
 		if i > 0 {
 			dst = append(dst, ", "...)
 		}
+		if from := t.from[c]; from >= 0 && t.columns[c].asIs() { // by far the most
+			if v := &rec.Values[from]; v.Kind == record.Text && sqltext.Plain(v.Bytes) {
+				dst = append(append(append(dst, '\''), v.Bytes...), '\'')
+				continue
+			}
+		}
 		var err error
 		if dst, err = t.appendValue(dst, c, rec); err != nil {
 			return dst, err

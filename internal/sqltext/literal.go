@@ -18,9 +18,6 @@ import (
 // quotes that are doubled inside, and in hexadecimal where a character would be
 // read in two ways. For other bytes there is AppendBytes.
 func (d Dialect) AppendText(dst, s []byte) []byte {
-	if Plain(s) {
-		return append(append(append(dst, '\''), s...), '\'')
-	}
 	var has uint8
 	for _, c := range s {
 		has |= class[c]

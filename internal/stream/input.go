@@ -15,8 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// blockSize is the size of one read: what a pipe holds by default.
-const blockSize = 64 << 10
+// blockSize is the size of one read: several times what a pipe holds by default,
+// so that of a file few blocks have to be handed over.
+const blockSize = 256 << 10
 
 // Stdin is the name that messages give to standard input.
 const Stdin = "stdin"
