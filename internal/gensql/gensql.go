@@ -104,6 +104,8 @@ type Summary struct {
 type consumer interface {
 	// add takes one record of the input called source.
 	add(source string, rec *record.Record) error
+	// header is called for an input that has a header and no record.
+	header(fields []string)
 	// cut ends the statement in hand, as far as records may wait no longer.
 	cut() error
 	// end is called behind the last record.
@@ -188,6 +190,9 @@ func readAll(cfg *Config, input *stream.Input, c consumer, sum *Summary) error {
 	for {
 		err := r.Read(&rec)
 		if err == io.EOF {
+			if header, ok := r.(record.Header); ok && sum.In == 0 {
+				c.header(header.Header())
+			}
 			return nil
 		}
 		if err == nil {

@@ -16,7 +16,8 @@ type table struct {
 	w       *statements
 	name    []byte // quoted
 	batch   int
-	begun   bool
+	begun   bool    // a record was seen
+	headed  bool    // a header was
 	sample  *sample // while records are collected to learn the columns from
 	columns []column
 	keys    []int // the columns of Config.Key
@@ -71,6 +72,17 @@ func (t *table) add(source string, rec *record.Record) error {
 	return t.endSample()
 }
 
+// header makes columns of any text of a header that no record follows.
+func (t *table) header(fields []string) {
+	if t.sample == nil {
+		return
+	}
+	for _, field := range fields {
+		t.headed = true
+		t.sample.column(field)
+	}
+}
+
 // checkHeader looks at the fields of the first record for what is probably
 // meant otherwise. In JSON a later record may have other fields.
 func (t *table) checkHeader(rec *record.Record) error {
@@ -93,14 +105,14 @@ func (t *table) endSample() error {
 	sample := t.sample
 	t.sample = nil
 	defer sample.close()
-	if sample.count == 0 {
+	if sample.count == 0 && !(t.makes() && t.headed) {
 		return nil
 	}
 	if err := t.setColumns(sample.columns); err != nil {
 		return err
 	}
 	columns := t.columns
-	if t.cfg.Create || t.cfg.Verb == Create {
+	if t.makes() {
 		for i := range columns {
 			if c := &columns[i]; c.fallback != nil && c.seen < sample.count {
 				c.see(*c.fallback, false, t.cfg.Dialect)
@@ -123,6 +135,9 @@ func (t *table) endSample() error {
 		return nil
 	})
 }
+
+// makes reports whether there is DDL to write.
+func (t *table) makes() bool { return t.cfg.Create || t.cfg.Verb == Create }
 
 // setColumns fixes the columns, of which those given take fields.
 func (t *table) setColumns(columns []column) error {

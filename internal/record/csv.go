@@ -54,6 +54,9 @@ var (
 	errQuoteText = errors.New("text behind a closing quote")
 )
 
+// Header implements Header.
+func (r *csvReader) Header() []string { return r.fields }
+
 func (r *csvReader) Read(rec *Record) error {
 	if !r.begun {
 		if err := r.findLineEnd(); err != nil {

@@ -81,6 +81,12 @@ type Writer interface {
 	Flush() error
 }
 
+// Header is a Reader whose input names its fields before the first record.
+type Header interface {
+	// Header are the names, nil before Read was called.
+	Header() []string
+}
+
 // SyntaxError is a malformed record.
 type SyntaxError struct {
 	Source string // the input's name

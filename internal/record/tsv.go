@@ -73,6 +73,9 @@ var (
 	}()
 )
 
+// Header implements Header.
+func (r *tsvReader) Header() []string { return r.fields }
+
 func (r *tsvReader) Read(rec *Record) error {
 	if r.fields == nil && r.names.inHeader() {
 		if err := r.header(); err != nil {
