@@ -83,10 +83,25 @@ func (d *Dir) Make(name string) error {
 	return nil
 }
 
+// Replace makes a new named pipe and puts it, by way of the name next, in the
+// place of the old one at name. Who has that one open keeps it.
+func (d *Dir) Replace(name, next string) error {
+	if err := errors.Join(d.Remove(next), d.Make(next)); err != nil {
+		return err
+	}
+	if err := unix.Rename(d.Path(next), d.Path(name)); err != nil {
+		return &Error{Path: d.Path(name), Err: err}
+	}
+	return nil
+}
+
 // Open opens a named pipe without waiting for its other side.
 func (d *Dir) Open(name string, flag int) (*os.File, error) {
 	path := d.Path(name)
 	fd, err := d.openat(name, flag|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC)
+	if errors.Is(err, unix.ENXIO) {
+		err = ErrNoReader
+	}
 	if err != nil {
 		return nil, &Error{Path: path, Err: err}
 	}

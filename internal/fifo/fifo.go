@@ -151,6 +151,46 @@ func poll(f *os.File, events int16) (there int16) {
 // for reading.
 func isRead(f *os.File) bool { return poll(f, 0)&unix.POLLERR == 0 }
 
+// WatchReader calls gone when nobody has the pipe, of which w is a write end,
+// open for reading any more. The function it returns ends the watch.
+func WatchReader(w *os.File, gone func()) (stop func(), err error) {
+	watched, err := duplicate(w) // a file is waited for by one at a time
+	if err != nil {
+		return nil, err
+	}
+	conn, err := watched.SyscallConn()
+	if err != nil {
+		watched.Close()
+		return nil, err
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if conn.Write(func(uintptr) bool { return !isRead(w) }) == nil {
+			gone()
+		}
+	}()
+	return func() {
+		watched.Close()
+		<-done
+	}, nil
+}
+
+func duplicate(f *os.File) (*os.File, error) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	fd, dupErr := -1, error(nil)
+	err = conn.Control(func(old uintptr) {
+		fd, dupErr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0)
+	})
+	if err = errors.Join(err, dupErr); err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
+}
+
 // unread reports whether there is something in the pipe. TIOCINQ is FIONREAD.
 func unread(f *os.File) (something bool) {
 	conn, err := f.SyscallConn()

@@ -63,7 +63,11 @@ func Merge(ctx context.Context, cfg MergeConfig, out io.Writer) (MergeSummary, e
 		mark: append([]byte(fifo.TornMark), cfg.Terminator),
 	}
 	err := m.makePipes()
-	defer m.removePipes()
+	defer func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.removePipes()
+	}()
 	if err != nil {
 		return m.sum, err
 	}

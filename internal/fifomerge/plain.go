@@ -1,7 +1,6 @@
 package fifomerge
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,9 +19,9 @@ var errNewer = errors.New("another query came before anybody read the answer: th
 // opens the pipe reply next.
 func (s *server) answerPlain(ctx context.Context, in *fifo.Reader) error {
 	for {
-		sql, err := readPlain(in, s.cfg.MaxRequest)
-		if err == nil && len(bytes.TrimSpace(sql)) > 0 {
-			err = s.replyPlain(ctx, in, sql)
+		question, err := readPlain(in, s.cfg.MaxRequest)
+		if err == nil {
+			err = s.replyPlain(ctx, in, question)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -37,7 +36,8 @@ func (s *server) answerPlain(ctx context.Context, in *fifo.Reader) error {
 
 // readPlain reads up to the end of file, which comes when the last writer has
 // left.
-func readPlain(in *fifo.Reader, limit int) (sql []byte, err error) {
+func readPlain(in *fifo.Reader, limit int) (request, error) {
+	var sql []byte
 	buf := make([]byte, 4096)
 	for {
 		n, err := in.Read(buf)
@@ -45,21 +45,21 @@ func readPlain(in *fifo.Reader, limit int) (sql []byte, err error) {
 			break
 		}
 		if err != nil {
-			return nil, err
+			return request{}, err
 		}
 		if len(sql) <= limit {
 			sql = append(sql, buf[:n]...)
 		}
 	}
 	if len(sql) > limit {
-		return nil, fmt.Errorf("the query is longer than %d bytes: not run", limit)
+		return request{err: fmt.Errorf("the query is longer than %d bytes", limit)}, nil
 	}
-	return sql, nil
+	return request{sql: sql}, nil
 }
 
 // replyPlain waits for a reader of the reply and runs the question for it. An
 // error is the answer then: there is no other place for it.
-func (s *server) replyPlain(ctx context.Context, in *fifo.Reader, sql []byte) error {
+func (s *server) replyPlain(ctx context.Context, in *fifo.Reader, question request) error {
 	reply, err := s.openReply(ctx)
 	if err != nil {
 		return err
@@ -67,16 +67,32 @@ func (s *server) replyPlain(ctx context.Context, in *fifo.Reader, sql []byte) er
 	defer reply.Close()
 	for in.Ready() { // the reader is who asked last
 		s.warn(errNewer)
-		if sql, err = readPlain(in, s.cfg.MaxRequest); err != nil {
+		if question, err = readPlain(in, s.cfg.MaxRequest); err != nil {
 			return err
 		}
 	}
+	// Whoever asks next waits at a pipe of his own, also when this reader leaves
+	// before his answer comes.
+	if err := s.dir.Replace(replyPipe, nextReplyPipe); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	unwatch, err := fifo.WatchReader(reply, func() { cancel(errGone) })
+	if err != nil {
+		return err
+	}
+	defer unwatch()
 	stop := context.AfterFunc(ctx, func() { _ = reply.SetWriteDeadline(time.Now().Add(lastWords)) })
 	defer stop()
-	if err := s.answer(ctx, sql, s.cfg.Format, reply, func() error { return nil }); err != nil {
-		if ctx.Err() != nil {
-			err = errStopped
-		}
+	err = question.err
+	if err == nil {
+		err = s.answer(ctx, question.sql, s.cfg.Format, reply, func() error { return nil })
+	}
+	if err != nil && ctx.Err() != nil {
+		err = errStopped
+	}
+	if err != nil {
 		_, _ = fmt.Fprintln(reply, err) // whoever left in the middle has no use for it
 	}
 	return nil

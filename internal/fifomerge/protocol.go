@@ -43,11 +43,12 @@ import (
 // session and stops what is running for it; so does the end of file in the
 // reply pipe for the client.
 const (
-	helloPipe   = "hello"
-	queryPipe   = "query" // of those who have no client
-	replyPipe   = "reply"
-	querySuffix = ".query"
-	replySuffix = ".reply"
+	helloPipe     = "hello"
+	queryPipe     = "query" // of those who have no client
+	replyPipe     = "reply"
+	nextReplyPipe = "reply.next" // becomes reply
+	querySuffix   = ".query"
+	replySuffix   = ".reply"
 
 	protocolVersion = "1"
 )

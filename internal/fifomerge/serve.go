@@ -137,7 +137,7 @@ func (s *server) close() {
 }
 
 func (s *server) removePipes(age time.Duration) {
-	for _, name := range servedPipes {
+	for _, name := range append(servedPipes, nextReplyPipe) {
 		s.remove(name)
 	}
 	s.sweep(age)
@@ -274,6 +274,11 @@ func (s *server) session(ctx context.Context, h hello, helloErr error) error {
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	unwatch, err := fifo.WatchReader(reply, func() { cancel(errGone) })
+	if err != nil {
+		return err
+	}
+	defer unwatch()
 	// A client that does not read must not hold up the end of the server.
 	stop := context.AfterFunc(ctx, func() { _ = reply.SetWriteDeadline(time.Now().Add(lastWords)) })
 	defer stop()
@@ -283,8 +288,11 @@ func (s *server) session(ctx context.Context, h hello, helloErr error) error {
 		defer close(requests)
 		s.readRequests(ctx, cancel, query, requests)
 	})
-	defer reading.Wait()
-	defer query.Close() // ends the reading
+	defer func() {
+		cancel(nil)
+		query.Close()
+		reading.Wait()
+	}()
 	for r := range requests {
 		err := r.err
 		if err == nil {

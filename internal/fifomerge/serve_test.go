@@ -243,7 +243,6 @@ func TestPlain(t *testing.T) {
 			t.Errorf("%q: got %.200q, want %.200q", sql, got, want)
 		}
 	}
-	writeTo(t, filepath.Join(s.dir, "query"), "  \n") // no question
 	if got := s.ask("SELECT 3 AS a"); got != "a\n3\n" {
 		t.Errorf("got %q", got)
 	}
@@ -272,6 +271,36 @@ func TestPlainUnread(t *testing.T) {
 	}
 	if got := s.ask("SELECT count(*) AS n FROM sqlite_schema"); got != `{"n":0}`+"\n" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// Who does not wait for his answer leaves none to the next one, nor a query
+// that runs on.
+func TestPlainInterrupted(t *testing.T) {
+	s := startServe(t, ServeConfig{})
+	writeTo(t, filepath.Join(s.dir, "query"), endless+"max(i) FROM n")
+	reply, err := os.Open(filepath.Join(s.dir, "reply"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(20 * time.Millisecond) // it runs by now, most probably
+	reply.Close()
+	if got := s.ask("SELECT 'new' AS a"); got != `{"a":"new"}`+"\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// Whoever asks gets an answer: nothing to nothing, an error to too much.
+func TestPlainSizes(t *testing.T) {
+	s := startServe(t, ServeConfig{MaxRequest: 1000})
+	for sql, want := range map[string]string{
+		"\n":                       "",
+		strings.Repeat(" ", 1001):  "the query is longer than 1000 bytes\n",
+		strings.Repeat(" ", 50000): "the query is longer than 1000 bytes\n",
+	} {
+		if got := s.ask(sql); got != want {
+			t.Errorf("%d bytes: got %q, want %q", len(sql), got, want)
+		}
 	}
 }
 
@@ -327,40 +356,63 @@ func TestServeAfterCrash(t *testing.T) {
 	}
 }
 
+// hello says something where clients say hello.
+func (s *serving) hello(line string) {
+	writeTo(s.t, filepath.Join(s.dir, "hello"), line)
+}
+
+// session begins a session by hand, and reads the first byte of the answer.
+func (s *serving) session(options string) (query, reply *os.File) {
+	s.t.Helper()
+	d, err := fifo.OpenDir(s.dir)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer d.Close()
+	id := newID()
+	if err := errors.Join(d.Make(id+".query"), d.Make(id+".reply")); err != nil {
+		s.t.Fatal(err)
+	}
+	if reply, err = d.Open(id+".reply", os.O_RDONLY); err != nil {
+		s.t.Fatal(err)
+	}
+	keeper, err := d.Open(id+".reply", os.O_WRONLY)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer keeper.Close()
+	if query, err = d.Open(id+".query", os.O_RDWR); err != nil {
+		s.t.Fatal(err)
+	}
+	s.hello("1 " + id + options + "\n")
+	buf := make([]byte, 1)
+	if _, err := io.ReadFull(reply, buf); err != nil || buf[0] != '.' {
+		s.t.Fatal(err)
+	}
+	return query, reply
+}
+
+// A client that has asked more than one question, and goes, is noticed too.
+func TestClientGoesAhead(t *testing.T) {
+	s := startServe(t, ServeConfig{})
+	s.expect("CREATE TABLE t (a)", "")
+	query, reply := s.session("")
+	fmt.Fprint(query, "BEGIN EXCLUSIVE; "+endless+"max(i) FROM n\x00SELECT 2\x00SELECT 3\x00")
+	insert := func() error {
+		_, err := s.call("PRAGMA busy_timeout = 0; INSERT INTO t VALUES (1)")
+		return err
+	}
+	r := running{t: t}
+	r.await("transaction", func() bool { return insert() != nil })
+	query.Close()
+	reply.Close()
+	r.await("end of the transaction", func() bool { return insert() == nil })
+}
+
 // The protocol by hand, with what a client may get wrong.
 func TestByHand(t *testing.T) {
 	s := startServe(t, ServeConfig{MaxRequest: 1000})
-	d, err := fifo.OpenDir(s.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	hello := func(line string) {
-		writeTo(t, d.Path("hello"), line)
-	}
-	session := func(options string) (query, reply *os.File) {
-		id := newID()
-		if err := errors.Join(d.Make(id+".query"), d.Make(id+".reply")); err != nil {
-			t.Fatal(err)
-		}
-		if reply, err = d.Open(id+".reply", os.O_RDONLY); err != nil {
-			t.Fatal(err)
-		}
-		keeper, err := d.Open(id+".reply", os.O_WRONLY)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer keeper.Close()
-		if query, err = d.Open(id+".query", os.O_RDWR); err != nil {
-			t.Fatal(err)
-		}
-		hello("1 " + id + options + "\n")
-		buf := make([]byte, 1)
-		if _, err := io.ReadFull(reply, buf); err != nil || buf[0] != '.' {
-			t.Fatal(err)
-		}
-		return query, reply
-	}
-	query, reply := session(" format=csv&header=no")
+	query, reply := s.session(" format=csv&header=no")
 	fmt.Fprint(query, "SELECT 1 AS a\x00SELECT 2;\nnix\x00"+strings.Repeat(" ", 1000)+"\x00")
 	got, err := io.ReadAll(reply)
 	want := " 0\n1\n. 0\n2\n. 1\tERROR 1 (SQLITE_ERROR) at line 2: near \"nix\": syntax error\n" +
@@ -368,14 +420,14 @@ func TestByHand(t *testing.T) {
 	if string(got) != want || err != nil {
 		t.Errorf("got %q, %v; want %q", got, err, want)
 	}
-	_, reply = session(" format=xml")
+	_, reply = s.session(" format=xml")
 	got, err = io.ReadAll(reply)
 	if !strings.HasPrefix(string(got), ` 1`+"\t"+`unknown`) || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
-	hello("nonsense\n" + strings.Repeat("x", 5000) + "\n")
-	hello("1 " + newID() + "\n") // without pipes
-	hello("half")
+	s.hello("nonsense\n" + strings.Repeat("x", 5000) + "\n")
+	s.hello("1 " + newID() + "\n") // without pipes
+	s.hello("half")
 	s.expect("SELECT 3 AS a", `{"a":3}`+"\n")
 	for _, message := range []string{`not a hello: "nonsense"`, "a hello is longer than 4096 bytes", ".query: no such file or directory"} {
 		for !strings.Contains(s.log.String(), message) {
