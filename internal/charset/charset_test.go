@@ -122,7 +122,7 @@ func TestStream(t *testing.T) {
 	}
 	buf := make([]byte, 4096)
 	allocs := func(n int64) float64 {
-		return testing.AllocsPerRun(1, func() {
+		return testing.AllocsPerRun(5, func() { // what the runtime allocates meanwhile is less than one a run
 			r := c.NewReader(io.LimitReader(endless{}, n))
 			for {
 				if _, err := r.Read(buf); err == io.EOF {
