@@ -335,6 +335,10 @@ func TestWriterGivesUp(t *testing.T) {
 	defer cancel()
 	path := newPipe(t)
 	_, err := NewWriter(ctx, path).Write([]byte("x"))
+	if want := path + ": nobody reads it: its last records are lost"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	_, err = OpenWhenRead(ctx, path)
 	if want := path + ": nobody reads it: long enough"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -23,7 +23,7 @@ func NewWriter(ctx context.Context, path string) *Writer { return &Writer{ctx: c
 // Write waits until all of p is in the pipe.
 func (w *Writer) Write(p []byte) (n int, err error) {
 	if w.f == nil {
-		if w.f, err = OpenWhenRead(w.ctx, w.path); err != nil {
+		if w.f, err = w.open(); err != nil {
 			return 0, err
 		}
 	}
@@ -39,9 +39,18 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 	}
 }
 
+// open opens the pipe as soon as somebody reads it.
+func (w *Writer) open() (*os.File, error) {
+	f, err := OpenWhenRead(w.ctx, w.path)
+	if err != nil && w.ctx.Err() != nil {
+		return nil, &Error{Path: w.path, Err: errUnread} // more than that it was stopped
+	}
+	return f, err
+}
+
 // awaitReader waits for somebody to open the pipe for reading.
 func (w *Writer) awaitReader() error {
-	f, err := OpenWhenRead(w.ctx, w.path)
+	f, err := w.open()
 	if err != nil {
 		return err
 	}
