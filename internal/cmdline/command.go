@@ -147,6 +147,9 @@ func (inv *Invocation) Rejects(in stream.Inputs) (*reject.Sink, error) {
 	sink := &reject.Sink{Tool: inv.tool, Max: inv.Int("max-rejects")}
 	sink.Force = inv.Bool("force") || sink.Max > 0
 	if path := inv.String("rejects"); path != "" {
+		if path == "-" {
+			return nil, &usageError{err: errors.New("--rejects -: rejects do not mix with the output"), hint: "--rejects /dev/stderr shows them"}
+		}
 		inv.rejects = stream.CreateOutput(path)
 		sink.Out = inv.rejects
 		if name := in.OverwrittenBy(inv.rejects); name != "" {
