@@ -23,15 +23,18 @@ func Command() *cmdline.Command {
 		Operands: "[FILE...]",
 		Description: `
 Reads a URL a line, or records (jsonl, csv, tsv) with the URL in --url-field,
-and writes one record for each as soon as it is there, in no set order. The
-input's record rides along in the field input. FILE is a list; for a single page
-there is echo URL | crawl. A URL may lack its scheme if it begins with a host:
-example.com/x is http://example.com/x.
+and writes one record for each as soon as it is there, in no set order unless
+--ordered is given. The input's record rides along in the field input. FILE is
+a list; for a single page there is echo URL | crawl. A URL may lack its scheme
+if it begins with a host: example.com/x is http://example.com/x. One that came
+before is not fetched again: its record has dup_of, the seq of the first.
 
-Output fields: seq, url, final_url, status, content_type, bytes, title, the
-selected ones, fetched_at, elapsed_ms, error {kind, message, retryable}, input.
-What is not known is null. Kinds of error: url, robots, dns, connect, tls,
-timeout, protocol, redirect, http, busy, body, parse.
+Output fields: seq, url, final_url, status, content_type, charset, bytes, title,
+the selected ones, fetched_at, elapsed_ms, depth, parent, redirects [{status,
+url}], etag, last_modified, sha256, from_cache, dup_of, error {kind, message,
+retryable}, input. What is not known is null. Kinds of error: url, robots, dns,
+connect, tls, timeout, protocol, redirect, http, busy, body, parse. The fields
+of --dry-run are url, allowed, reason, input.
 
 --select takes name=CSS (the text of the first match, white space folded),
 name=CSS@attr (an attribute), name=CSS@abs:attr (a link, made absolute), and
@@ -50,6 +53,9 @@ could not be had (their records say why).`,
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "url-field", Value: DefaultURLField, Usage: "the `FIELD` of input records that holds the URL"},
 			&cli.StringSliceFlag{Name: "select", Usage: "add a field, `NAME=CSS[@ATTR]`; repeatable"},
+			&cli.StringSliceFlag{Name: "fields", Usage: "write only the field `NAME`, and others so named; repeatable"},
+			&cli.BoolFlag{Name: "ordered", Usage: "write the records in the order of the input"},
+			cmdline.DryRunFlag("fetch nothing but robots.txt and tell what it allows"),
 			cmdline.JobsFlag(DefaultJobs),
 			&cli.IntFlag{Name: "per-host", Value: DefaultPerHost, Usage: "at most `N` requests at once at one host"},
 			&cli.DurationFlag{Name: "delay", Usage: "`TIME` between two requests to one host (default " + DefaultDelay.String() + ", none on this machine)"},
@@ -127,6 +133,9 @@ func config(inv *cmdline.Invocation) (cfg Config, err error) {
 		Retries:      inv.Int("retries"),
 		UserAgent:    inv.String("user-agent"),
 		IgnoreRobots: inv.Bool("ignore-robots"),
+		Fields:       inv.StringSlice("fields"),
+		Ordered:      inv.Bool("ordered"),
+		DryRun:       inv.Bool("dry-run"),
 		ErrorsOK:     inv.Bool("errors-ok"),
 	}
 	if inv.IsSet("delay") {

@@ -10,20 +10,30 @@
 // # Output
 //
 // Every input yields one record, a page or an error, as soon as it is there
-// and in no set order. Its fields are:
+// and in no set order, or in that of the input. Its fields are:
 //
-//	seq           the input's number, from 1
-//	url           the input's URL, as it came
-//	final_url     the URL of the last request, behind all redirects
-//	status        of the HTTP answer
-//	content_type  as the server says it
-//	bytes         of the body, decoded
-//	title         of an HTML page, white space folded
-//	…             the selected fields
-//	fetched_at    when the last request was sent: RFC 3339, UTC
-//	elapsed_ms    time that the requests took, redirects and retries too
-//	error         null, or {"kind", "message", "retryable"}
-//	input         the input's record, a JSON Lines one byte for byte
+//	seq            the input's number, from 1
+//	url            the input's URL, as it came
+//	final_url      the URL of the last request, behind all redirects
+//	status         of the HTTP answer
+//	content_type   as the server says it
+//	charset        the encoding that an HTML page was read in
+//	bytes          of the body, decoded
+//	title          of an HTML page, white space folded
+//	…              the selected fields
+//	fetched_at     when the last request was sent: RFC 3339, UTC
+//	elapsed_ms     time that the requests took, redirects and retries too
+//	depth          links between the input's page and this one: 0
+//	parent         the page with the link
+//	redirects      those on the way to final_url: an array of {"status", "url"}
+//	etag           as the server says it
+//	last_modified  as the server says it
+//	sha256         of the body, in hexadecimal
+//	from_cache     whether the body came from the cache
+//	dup_of         the seq of an earlier input with the same URL, which alone
+//	               was fetched
+//	error          null, or {"kind", "message", "retryable"}
+//	input          the input's record, a JSON Lines one byte for byte
 //
 // What is not known is null. There is no input where the input is nothing but
 // a URL. An HTTP status of 400 or above is an error; the page that came with
@@ -45,7 +55,10 @@
 // What may succeed later is tried again: network failures, 429 and 5xx, after
 // a time that doubles with each try and is jittered. Retry-After is honoured
 // up to two minutes; if a host asks for more, what is wanted from it ends with
-// an error of the kind busy, without a request.
+// an error of the kind busy, without a request. A host that answers 429 or 503
+// is asked less often from then on. One that gives no answer five times in a
+// row is left alone for a while, and after ten times for ten minutes, in which
+// what is wanted from it ends as busy. Others go on meanwhile.
 //
 // Credentials in a URL go to its origin only.
 package crawl
@@ -56,6 +69,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -80,6 +94,9 @@ const (
 type Config struct {
 	URLField string              // the field of input records that has the URL; "" is DefaultURLField
 	Select   []*extract.Selector // further fields
+	Fields   []string            // those to write, in this order; nil: all
+	Ordered  bool                // records in the order of the input, not as they come
+	DryRun   bool                // fetch nothing but robots.txt; records say what may be fetched
 
 	Jobs         int            // requests at once; 0 is DefaultJobs
 	PerHost      int            // requests at once at one host; 0 is DefaultPerHost
@@ -123,6 +140,9 @@ type crawler struct {
 	cfg      Config
 	frontier *frontier
 	client   *client
+	seen     table // the URLs that came, each with its first input
+	wants    wants
+	width    int // fields of a record
 	rows     chan *row
 }
 
@@ -142,11 +162,16 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (Summ
 	defer cancel(nil)
 	c := &crawler{
 		cfg:      cfg,
-		frontier: newFrontier(cfg.PerHost, !cfg.IgnoreRobots, cfg.delay),
+		frontier: newFrontier(&cfg, cancel),
 		client:   newClient(&cfg),
+		wants:    cfg.wants(),
+		width:    len(cfg.names()),
 		rows:     make(chan *row, cfg.Jobs),
 	}
+	w.done = c.frontier.done
 	defer c.client.close()
+	defer c.frontier.close()
+	defer c.seen.close()
 	defer context.AfterFunc(ctx, c.frontier.stop)()
 
 	var writing, working sync.WaitGroup
@@ -187,14 +212,25 @@ func (c *Config) complete() {
 	}
 }
 
-// check reports fields of one name.
+// check reports selected fields of one name, and fields that there are not.
 func (c *Config) check() error {
 	names := slices.Concat(leading, trailing, []string{inputField})
+	if c.DryRun {
+		names = slices.Clone(verdictFields)
+	}
 	for _, s := range c.Select {
 		if slices.Contains(names, s.Name) {
 			return fmt.Errorf("select %s: the record has a field of that name already", s.Name)
 		}
 		names = append(names, s.Name)
+	}
+	for i, name := range c.Fields {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("field %s: a record has no such field: its fields are %s", name, strings.Join(c.names(), ", "))
+		}
+		if slices.Contains(c.Fields[:i], name) {
+			return fmt.Errorf("field %s is named twice", name)
+		}
 	}
 	return nil
 }

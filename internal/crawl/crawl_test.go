@@ -3,6 +3,7 @@ package crawl
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -32,23 +33,23 @@ func TestOutput(t *testing.T) {
 		{
 			name:  "lines",
 			input: "http://u:p@a.test/d/i#f\r\n\n a.test \n",
-			expect: `{"seq":1,"url":"http://u:p@a.test/d/i#f","final_url":"http://a.test/d/i","status":200,"content_type":"text/html; charset=utf-8","bytes":75,"title":"A page","links":["http://a.test/d/x?a=1&b","http://b.test/"],"fetched_at":"2000-01-01T00:00:02.000Z","elapsed_ms":2000,"error":null}
-{"seq":2,"url":"a.test","final_url":"http://a.test/","status":200,"content_type":"text/html; charset=utf-8","bytes":75,"title":"A page","links":["http://a.test/x?a=1&b","http://b.test/"],"fetched_at":"2000-01-01T00:00:04.000Z","elapsed_ms":2000,"error":null}
+			expect: `{"seq":1,"url":"http://u:p@a.test/d/i#f","final_url":"http://a.test/d/i","status":200,"content_type":"text/html; charset=utf-8","charset":"utf-8","bytes":75,"title":"A page","links":["http://a.test/d/x?a=1&b","http://b.test/"],"fetched_at":"2000-01-01T00:00:02.000Z","elapsed_ms":2000,"depth":0,"parent":null,"redirects":[],"etag":null,"last_modified":null,"sha256":"6ab7f90bd392841f9abde3f1366aa7a6514ce9f73017c9f743809798a3590a53","from_cache":false,"dup_of":null,"error":null}
+{"seq":2,"url":"a.test","final_url":"http://a.test/","status":200,"content_type":"text/html; charset=utf-8","charset":"utf-8","bytes":75,"title":"A page","links":["http://a.test/x?a=1&b","http://b.test/"],"fetched_at":"2000-01-01T00:00:04.000Z","elapsed_ms":2000,"depth":0,"parent":null,"redirects":[],"etag":null,"last_modified":null,"sha256":"6ab7f90bd392841f9abde3f1366aa7a6514ce9f73017c9f743809798a3590a53","from_cache":false,"dup_of":null,"error":null}
 `,
 		},
 		{
 			name:  "records of JSON",
 			input: `{"id": 12345678901234567890.10, "url":"http:\/\/a.test/", "n":{"x": null}}` + "\n",
-			expect: `{"seq":1,"url":"http://a.test/","final_url":"http://a.test/","status":200,"content_type":"text/html; charset=utf-8","bytes":75,"title":"A page","links":["http://a.test/x?a=1&b","http://b.test/"],"fetched_at":"2000-01-01T00:00:02.000Z","elapsed_ms":2000,"error":null,"input":{"id": 12345678901234567890.10, "url":"http:\/\/a.test/", "n":{"x": null}}}
+			expect: `{"seq":1,"url":"http://a.test/","final_url":"http://a.test/","status":200,"content_type":"text/html; charset=utf-8","charset":"utf-8","bytes":75,"title":"A page","links":["http://a.test/x?a=1&b","http://b.test/"],"fetched_at":"2000-01-01T00:00:02.000Z","elapsed_ms":2000,"depth":0,"parent":null,"redirects":[],"etag":null,"last_modified":null,"sha256":"6ab7f90bd392841f9abde3f1366aa7a6514ce9f73017c9f743809798a3590a53","from_cache":false,"dup_of":null,"error":null,"input":{"id": 12345678901234567890.10, "url":"http:\/\/a.test/", "n":{"x": null}}}
 `,
 		},
 		{
 			name:   "records of CSV",
 			format: record.CSV,
 			input:  "id,url,name\n007,http://c.test/,\"say \"\"x\"\"\"\n08,,\n",
-			expect: `seq,url,final_url,status,content_type,bytes,title,links,fetched_at,elapsed_ms,error,input
-2,,,,,,,,,,"{""kind"":""url"",""message"":""field \""url\"" is null"",""retryable"":false}","{""id"":""08"",""url"":null,""name"":null}"
-1,http://c.test/,http://c.test/,,,,,,,,"{""kind"":""dns"",""message"":""fetch robots.txt: look up c.test: no such host"",""retryable"":false}","{""id"":""007"",""url"":""http://c.test/"",""name"":""say \""x\""""}"
+			expect: `seq,url,final_url,status,content_type,charset,bytes,title,links,fetched_at,elapsed_ms,depth,parent,redirects,etag,last_modified,sha256,from_cache,dup_of,error,input
+2,,,,,,,,,,,0,,,,,,,,"{""kind"":""url"",""message"":""field \""url\"" is null"",""retryable"":false}","{""id"":""08"",""url"":null,""name"":null}"
+1,http://c.test/,http://c.test/,,,,,,,,,0,,,,,,,,"{""kind"":""dns"",""message"":""fetch robots.txt: look up c.test: no such host"",""retryable"":false}","{""id"":""007"",""url"":""http://c.test/"",""name"":""say \""x\""""}"
 `,
 		},
 	} {
@@ -72,6 +73,88 @@ func TestOutput(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An input whose URL came before has its record, and no request.
+func TestRepeatedURL(t *testing.T) {
+	n := newInternet(t, map[string]http.HandlerFunc{"a.test": text("x")})
+	var out bytes.Buffer
+	cfg := Config{Ordered: true, Delay: new(time.Duration), Fields: []string{"seq", "final_url", "status", "dup_of", "error"}, dial: n.dial}
+	input := "http://a.test/x\nhttp://a.test/y\nHTTP://A.test:80/./x#here\nhttp://a.test/x\n"
+	if _, err := Run(t.Context(), cfg, stream.Inputs{Stdin: strings.NewReader(input)}, &out); err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"seq":1,"final_url":"http://a.test/x","status":200,"dup_of":null,"error":null}
+{"seq":2,"final_url":"http://a.test/y","status":200,"dup_of":null,"error":null}
+{"seq":3,"final_url":"http://a.test/x","status":null,"dup_of":1,"error":null}
+{"seq":4,"final_url":"http://a.test/x","status":null,"dup_of":1,"error":null}
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("output (-want +got)\n%s", diff)
+	}
+	if pages := n.pages(); len(pages) != 2 {
+		t.Errorf("requests for %v", pages)
+	}
+}
+
+// A dry run asks for robots.txt alone, and tells of every input.
+func TestDryRun(t *testing.T) {
+	n := newInternet(t, map[string]http.HandlerFunc{"a.test": answers(map[string]http.HandlerFunc{
+		"/robots.txt": plain("User-agent: *\nDisallow: /x"),
+	})})
+	var out bytes.Buffer
+	cfg := Config{Ordered: true, DryRun: true, ErrorsOK: true, Delay: new(time.Duration), dial: n.dial}
+	input := `{"url":"http://a.test/x","n":1}` + "\n" + `{"url":"http://a.test/y"}` + "\n" + `{"url":"mailto:x"}` + "\n"
+	if _, err := Run(t.Context(), cfg, stream.Inputs{Stdin: strings.NewReader(input)}, &out); err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"url":"http://a.test/x","allowed":false,"reason":"http://a.test/robots.txt forbids it","input":{"url":"http://a.test/x","n":1}}
+{"url":"http://a.test/y","allowed":true,"reason":null,"input":{"url":"http://a.test/y"}}
+{"url":"mailto:x","allowed":false,"reason":"scheme mailto: only http and https can be fetched","input":{"url":"mailto:x"}}
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("output (-want +got)\n%s", diff)
+	}
+	if log := n.log(); len(log) != 1 {
+		t.Errorf("requests: %v", log)
+	}
+}
+
+// Records keep the order of the input, those that come too early on disk too;
+// an input without a record leaves no gap.
+func TestOrdered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newInternet(t, map[string]http.HandlerFunc{"a.test": answers(map[string]http.HandlerFunc{
+			"/0": slow(time.Second, text("first")),
+			"/":  text("<p>" + strings.Repeat("x", 1<<20)),
+		})})
+		p, err := extract.ParseSelector("p=p")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		cfg := Config{Ordered: true, Delay: new(time.Duration), Jobs: 2, Select: []*extract.Selector{p}, Rejects: &reject.Sink{Force: true}, ErrorsOK: true, dial: n.dial}
+		input := `{"url":"http://a.test/0"}` + "\n{\n"
+		for i := range 2 * maxHeld >> 20 {
+			input += fmt.Sprintf(`{"url":"http://a.test/?%d"}`+"\n", i)
+		}
+		_, err = Run(t.Context(), cfg, stream.Inputs{Stdin: strings.NewReader(input)}, &out)
+		if message(err) != "1 record rejected" {
+			t.Fatal(err)
+		}
+		seq := int64(0)
+		for _, r := range results(t, out.Bytes()) {
+			if seq++; seq == 2 {
+				seq++
+			}
+			if r.Seq != seq || seq > 1 && r.Bytes != 1<<20+3 {
+				t.Fatalf("record %d with %d bytes, want record %d", r.Seq, r.Bytes, seq)
+			}
+		}
+		if seq != 2+2*maxHeld>>20 {
+			t.Errorf("the last record is %d", seq)
+		}
+	})
 }
 
 // What is no URL gets a record like any other.
@@ -142,6 +225,7 @@ func TestSelectedNames(t *testing.T) {
 		"status": "select status: the record has a field of that name already",
 		"input":  "select input: the record has a field of that name already",
 		"h":      "select h: the record has a field of that name already",
+		"sha256": "select sha256: the record has a field of that name already",
 		"ok":     "",
 	} {
 		var cfg Config

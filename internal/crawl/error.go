@@ -50,9 +50,15 @@ func (e *pageError) value() record.Value {
 	if e == nil {
 		return record.Value{}
 	}
-	text, err := json.Marshal(e)
-	if err != nil { // a struct of two strings and a bool
-		return record.String(e.Message)
+	return jsonValue(e, "")
+}
+
+// jsonValue is v, a struct or a slice of such, as a field of a record: empty if it
+// is an empty slice.
+func jsonValue(v any, empty string) record.Value {
+	text, err := json.Marshal(v)
+	if err != nil || string(text) == "null" {
+		text = []byte(empty)
 	}
 	return record.Value{Kind: record.JSON, Bytes: text}
 }

@@ -4,13 +4,19 @@ import (
 	"container/heap"
 	"sync"
 	"time"
+
+	"pipeworks/internal/record"
 )
 
-// Bounds of the frontier. A list sorted by host is read ahead so far that the
-// hosts behind the first one get their turn meanwhile.
+// Bounds of the frontier. A list sorted by host is read so far ahead that the
+// hosts behind the first one get their turn meanwhile: what there is no room for
+// in memory waits on disk, and what there is no room for on disk is not read.
 const (
-	maxPending = 10_000   // inputs that were read and have no record yet
-	maxInput   = 16 << 20 // bytes of them
+	maxLoaded  = 10_000   // tasks in memory
+	hostLoaded = 256      // of these, for one host
+	maxInput   = 16 << 20 // bytes of the inputs in memory
+	maxSpill   = 1 << 30  // bytes of the tasks on disk
+	maxWindow  = 10_000   // inputs under way that keep their order
 	maxHosts   = 64 << 20 // bytes of what is known about idle hosts, robots.txt above all
 	hostSize   = 1 << 10  // about what a host takes without its robots.txt
 )
@@ -20,41 +26,77 @@ const (
 // that is slow or rests holds back no other. It sees to it that no host has
 // more than perHost requests at once or two within its delay.
 type frontier struct {
-	perHost int
-	delay   func(*address) time.Duration
-	obey    bool // robots.txt
+	perHost  int
+	window   int  // inputs under way; 0: as many as there is room for
+	obey     bool // robots.txt
+	verdicts bool // of robots.txt are all that is wanted
+	follows  bool // tasks may bring others of the same input
+	delay    func(*address) time.Duration
+	fail     func(error) // ends the run: the disk is full
 
-	mu      sync.Mutex
-	work    *sync.Cond // something may have come due, or nothing comes any more
-	room    *sync.Cond // there may be room for another input
-	timer   *time.Timer
-	hosts   map[string]*host
-	size    int      // of the hosts
-	ready   hostHeap // hosts with a task queued and a request free
-	settled []*task  // tasks that need no request
-	pending int      // inputs added and not done
-	bytes   int      // of these inputs
-	ended   bool     // no further input comes
-	stopped bool
+	mu       sync.Mutex
+	work     *sync.Cond // something may have come due, or nothing comes any more
+	room     *sync.Cond // there may be room for another input
+	timer    *time.Timer
+	hosts    map[string]*host
+	size     int              // of the hosts
+	ready    hostHeap         // hosts with a task queued and a request free
+	settled  []*task          // tasks that need no request
+	inputs   map[int64]*input // that are followed
+	live     int              // tasks added and not done
+	loaded   int              // of these, in memory
+	bytes    int              // of the inputs in memory
+	spill    spill
+	maxSpill int64
+	ended    bool // no further input comes
+	stopped  bool
 }
+
+// input is what a task was read from. The zero value is that of a robots.txt.
+type input struct {
+	seq int64
+	url record.Value // the URL as it came
+	raw []byte       // the record as JSON; nil if it is nothing but the URL
+
+	tasks int // that are not done
+}
+
+// size is about the memory that an input takes.
+func (in *input) size() int { return len(in.url.Bytes) + len(in.raw) }
 
 // task is a page to fetch for an input, or the robots.txt of an origin.
 type task struct {
-	input
-	to    *address   // of the next request
-	rules *origin    // whose robots.txt it is; nil: a page
-	err   *pageError // why there is nothing to fetch
-	due   time.Time  // no request before; the place in the queue, too
+	*input
+	to     *address   // of the next request
+	rules  *origin    // whose robots.txt it is; nil: a page
+	err    *pageError // why there is nothing to fetch
+	due    time.Time  // no request before; the place in the queue, too
+	depth  int        // links between the input's page and this one
+	parent string     // the page with the link
+	dupOf  uint32     // the input that the URL came with before; 0: none
 
+	owner *host // whose memory it takes
 	host  *host // of the request under way
-	hops  int
+	trail []hop
 	tries int
 	sent  time.Time     // when the last request was
 	spent time.Duration // on all requests
 }
 
-func newFrontier(perHost int, obey bool, delay func(*address) time.Duration) *frontier {
-	f := &frontier{perHost: perHost, obey: obey, delay: delay, hosts: map[string]*host{}}
+// hop is a redirect that was followed.
+type hop struct {
+	Status int    `json:"status"`
+	URL    string `json:"url"`
+}
+
+func newFrontier(cfg *Config, fail func(error)) *frontier {
+	f := &frontier{
+		perHost: cfg.PerHost, obey: !cfg.IgnoreRobots, verdicts: cfg.DryRun, delay: cfg.delay, fail: fail,
+		hosts: map[string]*host{}, inputs: map[int64]*input{}, maxSpill: maxSpill,
+	}
+	if cfg.Ordered {
+		f.window = maxWindow
+	}
 	f.work, f.room = sync.NewCond(&f.mu), sync.NewCond(&f.mu)
 	f.timer = time.AfterFunc(time.Hour, func() {
 		f.mu.Lock() // a worker about to wait has to wait first
@@ -70,18 +112,81 @@ func newFrontier(perHost int, obey bool, delay func(*address) time.Duration) *fr
 func (f *frontier) add(t *task) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for !f.stopped && (f.pending >= maxPending || f.bytes >= maxInput) {
+	for !f.stopped && f.full(t) {
 		f.room.Wait()
 	}
 	if f.stopped {
 		return false
 	}
-	f.pending++
-	f.bytes += t.size()
-	t.due = time.Now()
-	f.enqueue(t)
+	if f.follows {
+		f.inputs[t.seq] = t.input
+		f.bytes += t.size()
+	}
+	f.accept(t)
 	f.wake()
 	return true
+}
+
+// full reports whether the task of an input has to wait. Those of a host that
+// is known wait on disk.
+func (f *frontier) full(t *task) bool {
+	switch {
+	case f.window > 0 && f.live >= f.window, f.spill.size >= f.maxSpill, f.follows && f.bytes >= maxInput:
+		return true
+	case f.loaded < maxLoaded && f.bytes < maxInput:
+		return false
+	case t.needsNone():
+		return true
+	}
+	return f.hosts[t.to.host] == nil
+}
+
+// needsNone reports whether the task ends without a request.
+func (t *task) needsNone() bool { return t.err != nil || t.dupOf > 0 }
+
+// accept puts a new task where it waits: in memory or on disk.
+func (f *frontier) accept(t *task) {
+	f.live++
+	t.due = time.Now()
+	t.tasks++
+	if !t.needsNone() {
+		h := f.host(t.to)
+		if !h.chain.empty() || h.loaded >= hostLoaded || f.loaded >= maxLoaded || f.bytes >= maxInput {
+			if err := f.spill.push(&h.chain, t, !f.follows); err != nil {
+				f.fail(err)
+			}
+			f.place(h)
+			return
+		}
+		t.owner = h
+	}
+	f.load(t)
+}
+
+// load puts a task into memory.
+func (f *frontier) load(t *task) {
+	f.loaded++
+	if !f.follows {
+		f.bytes += t.size()
+	}
+	if t.owner != nil {
+		t.owner.loaded++
+	}
+	f.enqueue(t)
+}
+
+// reload brings tasks of a host back from disk.
+func (f *frontier) reload(h *host) {
+	tasks, err := f.spill.pop(&h.chain, f.inputs)
+	if err != nil {
+		f.fail(err)
+		return
+	}
+	for _, t := range tasks {
+		t.owner = h
+		f.load(t)
+	}
+	f.room.Signal()
 }
 
 // end says that no further input comes.
@@ -102,13 +207,13 @@ func (f *frontier) stop() {
 	f.room.Broadcast()
 }
 
-// next waits for a task whose turn has come and takes it out. A task without
-// an err is to be followed by retry, follow, answered or setRules. It returns
-// nil when all inputs are done or the frontier was stopped.
+// next waits for a task whose turn has come and takes it out. A task that needs
+// a request is to be followed by again, answered or setRules. It returns nil when
+// all inputs are done or the frontier was stopped.
 func (f *frontier) next() *task {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for !f.stopped && !(f.ended && f.pending == 0) {
+	for !f.stopped && !(f.ended && f.live == 0) {
 		if t := f.take(); t != nil {
 			f.wake()
 			return t
@@ -120,22 +225,28 @@ func (f *frontier) next() *task {
 }
 
 func (f *frontier) take() *task {
-	if n := len(f.settled); n > 0 {
-		t := f.settled[n-1]
-		f.settled = f.settled[:n-1]
+	for now := time.Now(); ; {
+		if n := len(f.settled); n > 0 {
+			t := f.settled[n-1]
+			f.settled = f.settled[:n-1]
+			return t
+		}
+		if f.stopped || len(f.ready) == 0 || f.ready[0].at.After(now) {
+			return nil
+		}
+		h := f.ready[0]
+		if len(h.queue) == 0 {
+			f.reload(h)
+			f.place(h)
+			continue
+		}
+		t := heap.Pop(&h.queue).(*task)
+		t.host = h
+		h.active++
+		h.sent(now)
+		f.place(h)
 		return t
 	}
-	now := time.Now()
-	if len(f.ready) == 0 || f.ready[0].at.After(now) {
-		return nil
-	}
-	h := f.ready[0]
-	t := heap.Pop(&h.queue).(*task)
-	t.host = h
-	h.active++
-	h.last = now
-	f.place(h)
-	return t
 }
 
 // wake lets one waiting worker look again, now or when the next host is due.
@@ -149,52 +260,68 @@ func (f *frontier) wake() {
 	}
 }
 
-// answered ends the request of a task whose host is then left alone for rest.
-func (f *frontier) answered(t *task, rest time.Duration) {
+// answered ends the request of a task.
+func (f *frontier) answered(t *task, o outcome) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.free(t, rest)
+	f.free(t, o)
 	f.wake()
 }
 
 // again ends the request of a task and queues it for the next one, of which
 // it has set the address and the time.
-func (f *frontier) again(t *task, rest time.Duration) {
+func (f *frontier) again(t *task, o outcome) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.free(t, rest)
+	f.free(t, o)
 	f.enqueue(t)
 	f.wake()
 }
 
-// done forgets an input, whose record has been handed on.
+// done forgets a task, whose record has been handed on.
 func (f *frontier) done(t *task) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.pending--
-	f.bytes -= t.size()
+	f.live--
+	f.loaded--
+	if t.tasks--; t.tasks == 0 || !f.follows {
+		delete(f.inputs, t.seq)
+		f.bytes -= t.size()
+	}
+	if t.owner != nil {
+		t.owner.loaded--
+		f.place(t.owner)
+		f.wake()
+	}
 	f.room.Signal()
-	if f.ended && f.pending == 0 {
+	if f.ended && f.live == 0 {
 		f.work.Broadcast()
 	}
 }
 
 // setRules ends the request for an origin's robots.txt and lets the tasks go
 // on that waited for it.
-func (f *frontier) setRules(t *task, r ruling, rest time.Duration) {
+func (f *frontier) setRules(t *task, r ruling, o outcome) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	o := t.rules
-	f.size += r.size - o.size
-	waiting := o.waiting
-	o.ruling, o.waiting, o.asked, o.expires = r, nil, false, time.Now().Add(r.life)
-	o.host.delay = max(o.host.delay, r.delay())
-	f.place(o.host)
-	f.free(t, rest)
+	origin := t.rules
+	f.size += r.size - origin.size
+	waiting := origin.waiting
+	origin.ruling, origin.waiting, origin.asked, origin.expires = r, nil, false, time.Now().Add(r.life)
+	origin.host.delay = max(origin.host.delay, r.delay())
+	f.place(origin.host)
+	f.free(t, o)
 	for _, w := range waiting {
 		f.enqueue(w)
 	}
 	f.wake()
+}
+
+// close gives the disk back.
+func (f *frontier) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.spill.close()
 }
 
 // host returns what is known about the host of an address.
@@ -212,14 +339,14 @@ func (f *frontier) host(a *address) *host {
 // enqueue puts the task into its host's queue, if its origin's robots.txt
 // allows it, or lets it wait for that file.
 func (f *frontier) enqueue(t *task) {
-	if t.err != nil {
+	if t.needsNone() {
 		f.settle(t, t.err)
 		return
 	}
 	h := f.host(t.to)
 	now := time.Now()
 	if now.Before(h.closed) {
-		f.settle(t, h.busy())
+		f.settle(t, h.closedError())
 		return
 	}
 	if f.obey && t.rules == nil {
@@ -235,8 +362,12 @@ func (f *frontier) enqueue(t *task) {
 				return
 			}
 			o.asked = true
-			t = &task{rules: o, to: t.to.robots()}
+			t = &task{input: &input{}, rules: o, to: t.to.robots()}
 		}
+	}
+	if f.verdicts && t.rules == nil {
+		f.settle(t, nil)
+		return
 	}
 	heap.Push(&h.queue, t)
 	f.place(h)
@@ -258,20 +389,17 @@ func (f *frontier) settle(t *task, err *pageError) {
 }
 
 // free gives the request of a task back to its host, which is then left alone
-// for rest. What is queued for a host that rests too long is settled.
-func (f *frontier) free(t *task, rest time.Duration) {
+// for as long as its outcome says. What is queued for a host that rests too long is
+// settled.
+func (f *frontier) free(t *task, o outcome) {
 	h := t.host
 	t.host = nil
 	h.active--
-	until := time.Now().Add(rest)
-	if until.After(h.rest) {
-		h.rest = until
-	}
-	if rest > maxRest {
+	if h.learn(o, time.Now()) {
 		queue := h.queue
-		h.queue, h.closed = nil, until
+		h.queue = nil
 		for _, queued := range queue {
-			f.settle(queued, h.busy())
+			f.settle(queued, h.closedError())
 		}
 	}
 	f.place(h)
@@ -279,14 +407,18 @@ func (f *frontier) free(t *task, rest time.Duration) {
 
 // place puts the host where it belongs in the heap, or takes it out.
 func (f *frontier) place(h *host) {
-	if len(h.queue) == 0 || h.active >= f.perHost {
+	var due time.Time
+	switch {
+	case h.active >= f.perHost, len(h.queue) == 0 && (h.chain.empty() || h.loaded >= hostLoaded):
 		if h.index >= 0 {
 			heap.Remove(&f.ready, h.index)
 		}
 		return
+	case len(h.queue) > 0:
+		due = h.queue[0].due
 	}
 	h.at = h.next()
-	if due := h.queue[0].due; due.After(h.at) {
+	if due.After(h.at) {
 		h.at = due
 	}
 	if h.index >= 0 {

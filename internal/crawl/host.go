@@ -3,6 +3,7 @@ package crawl
 import (
 	"cmp"
 	"container/heap"
+	"math/rand/v2"
 	"time"
 
 	"pipeworks/internal/robots"
@@ -12,16 +13,46 @@ import (
 // longer, what is wanted from the host ends with an error meanwhile.
 const maxRest = 2 * time.Minute
 
+// A host that answers 429 or 503 is asked less often: a pause is added to its
+// delay, doubled by each such answer and shortened by each other one.
+const (
+	firstPause = 500 * time.Millisecond
+	maxPause   = 30 * time.Second
+)
+
+// A host that fails is rested when it has done so a few times in a row, for
+// longer each time, and in the end given up for a while, so that a long list of its
+// pages does not last for ever.
+const (
+	restAfter  = 5
+	firstRest  = 5 * time.Second
+	closeAfter = 10
+	closedFor  = 10 * time.Minute
+)
+
+// outcome is what a request taught about its host.
+type outcome struct {
+	busy   bool          // it answered 429 or 503
+	failed *pageError    // it gave no answer
+	rest   time.Duration // to leave it alone
+}
+
 // host is what the frontier knows about one host, by its name: the ports and
 // schemes of one name share a machine.
 type host struct {
-	queue   taskHeap
-	active  int           // requests under way
-	delay   time.Duration // between two requests
-	last    time.Time     // when the last request was sent
-	rest    time.Time     // none before, for it answered badly or asked for it
-	closed  time.Time     // none before, and that is longer than maxRest
-	origins []*origin
+	queue    taskHeap
+	chain    chain         // tasks behind these, on disk
+	loaded   int           // tasks in memory, queued or not
+	active   int           // requests under way
+	delay    time.Duration // between two requests
+	pause    time.Duration // added to the delay, for it is busy
+	last     time.Time     // when the last request was sent
+	jitter   float64       // what of the delay is added to it
+	rest     time.Time     // none before, for it answered badly or asked for it
+	closed   time.Time     // none before, and that is longer than maxRest
+	failures int           // in a row
+	failure  *pageError    // the last of those that closed it; nil: it asked for it
+	origins  []*origin
 
 	at    time.Time // when the first of the queue can be sent
 	index int       // in the heap of hosts; -1: not in it
@@ -78,19 +109,57 @@ func (h *host) origin(name string) *origin {
 	return o
 }
 
+// sent says that a request is sent now. The delay is jittered, so that several
+// crawls do not fall into step.
+func (h *host) sent(now time.Time) { h.last, h.jitter = now, rand.Float64()/4 }
+
 // next is when the host may get another request.
 func (h *host) next() time.Time {
-	next := h.last.Add(h.delay)
+	delay := h.delay + h.pause
+	next := h.last.Add(delay + time.Duration(h.jitter*float64(delay)))
 	if h.rest.After(next) {
 		return h.rest
 	}
 	return next
 }
 
-// busy is the error of what is wanted from a host that asked to be left alone
-// for long.
-func (h *host) busy() *pageError {
-	return newError(kindBusy, true, "the host asked for no request before %s", h.closed.UTC().Format(time.RFC3339))
+// learn takes in how a request ended. It reports whether the host is closed for
+// it.
+func (h *host) learn(o outcome, now time.Time) bool {
+	rest := o.rest
+	if o.busy {
+		h.pause = min(max(2*h.pause, firstPause), maxPause)
+	} else if h.pause -= h.pause / 8; h.pause < firstPause/2 {
+		h.pause = 0
+	}
+	switch {
+	case o.failed == nil:
+		h.failures = 0
+	case h.failures+1 >= closeAfter:
+		rest = closedFor
+	default:
+		if h.failures++; h.failures >= restAfter {
+			rest = max(rest, firstRest<<(h.failures-restAfter))
+		}
+	}
+	until := now.Add(rest)
+	if until.After(h.rest) {
+		h.rest = until
+	}
+	if rest <= maxRest {
+		return false
+	}
+	h.closed, h.failure = until, o.failed
+	return true
+}
+
+// closedError is the error of what is wanted from a host that is closed.
+func (h *host) closedError() *pageError {
+	until := h.closed.UTC().Format(time.RFC3339)
+	if h.failure != nil {
+		return newError(kindBusy, true, "the host has failed %d times in a row and is left alone until %s: %s", closeAfter, until, h.failure.Message)
+	}
+	return newError(kindBusy, true, "the host asked for no request before %s", until)
 }
 
 // idle reports whether nothing is lost when the host is forgotten, but for
@@ -101,7 +170,7 @@ func (h *host) idle(now time.Time) bool {
 			return false
 		}
 	}
-	return h.active == 0 && len(h.queue) == 0 && !h.next().After(now)
+	return h.active == 0 && h.loaded == 0 && h.chain.empty() && !h.next().After(now)
 }
 
 func (h *host) size() int {

@@ -6,22 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"pipeworks/internal/record"
 	"pipeworks/internal/reject"
 	"pipeworks/internal/stream"
 )
-
-// input is what a task was read from. The zero value is that of a robots.txt.
-type input struct {
-	seq int64
-	url record.Value // the URL as it came
-	raw []byte       // the record as JSON; nil if it is nothing but the URL
-}
-
-// size is about the memory that an input takes.
-func (in *input) size() int { return len(in.url.Bytes) + len(in.raw) }
 
 // read hands the inputs to the frontier and returns how many there were.
 func (c *crawler) read(ctx context.Context, in stream.Inputs) (seq int64, err error) {
@@ -41,6 +32,9 @@ func (c *crawler) read(ctx context.Context, in stream.Inputs) (seq int64, err er
 				return nil
 			case errors.As(err, &syntax):
 				seq++
+				if !c.send(ctx, &row{seq: seq}) {
+					return context.Cause(ctx)
+				}
 				if err := c.cfg.Rejects.Add(reject.Record{Source: in.Name(), Line: syntax.Line, Err: err, Input: syntax.Raw}); err != nil {
 					return err
 				}
@@ -54,6 +48,9 @@ func (c *crawler) read(ctx context.Context, in stream.Inputs) (seq int64, err er
 				return fmt.Errorf("%s: %w", in.Name(), err)
 			}
 			t.seq = seq
+			if err := c.recognise(t); err != nil {
+				return err
+			}
 			if !c.frontier.add(t) {
 				return context.Cause(ctx)
 			}
@@ -69,7 +66,7 @@ func (c *crawler) task(rec *record.Record) (*task, error) {
 	if !ok && !rec.Typed {
 		return nil, &noFieldError{c.cfg.URLField, rec.Fields}
 	}
-	t := &task{}
+	t := &task{input: &input{}}
 	t.url = record.Value{Kind: url.Kind, Bytes: bytes.Clone(url.Bytes)}
 	if rec.Typed || len(rec.Fields) > 1 {
 		t.raw = object(rec)
@@ -89,6 +86,20 @@ func (c *crawler) task(rec *record.Record) (*task, error) {
 		t.err = newError(kindURL, false, "%v", err)
 	}
 	return t, nil
+}
+
+// recognise marks the task of a URL that came before, and remembers that of
+// another.
+func (c *crawler) recognise(t *task) error {
+	if t.err != nil || t.seq > math.MaxUint32 || c.cfg.DryRun {
+		return nil
+	}
+	key := hash(t.to.href)
+	if first, ok := c.seen.get(key); ok {
+		t.dupOf = first
+		return nil
+	}
+	return c.seen.put(key, uint32(t.seq))
 }
 
 // object is a record as JSON on one line.

@@ -10,25 +10,68 @@ import (
 // The fields of a record, in order: leading, the selected ones, trailing, and
 // the input if there is one.
 var (
-	leading  = []string{"seq", "url", "final_url", "status", "content_type", "bytes", "title"}
-	trailing = []string{"fetched_at", "elapsed_ms", "error"}
+	leading  = []string{"seq", "url", "final_url", "status", "content_type", "charset", "bytes", "title"}
+	trailing = []string{
+		"fetched_at", "elapsed_ms", "depth", "parent", "redirects", "etag", "last_modified", "sha256", "from_cache",
+		"dup_of", "error",
+	}
 )
 
 const inputField = "input"
 
+// verdictFields are those of a dry run.
+var verdictFields = []string{"url", "allowed", "reason", inputField}
+
+// names are those of all fields.
+func (c *Config) names() []string {
+	if c.DryRun {
+		return verdictFields
+	}
+	names := slices.Clone(leading)
+	for _, s := range c.Select {
+		names = append(names, s.Name)
+	}
+	return append(append(names, trailing...), inputField)
+}
+
+// wants is what has to be found out for the fields that are written.
+type wants struct {
+	page bool // its title, its encoding or what is selected from it
+	sum  bool
+}
+
+func (c *Config) wants() wants {
+	written := c.Fields
+	if len(written) == 0 {
+		written = c.names()
+	}
+	w := wants{sum: slices.Contains(written, "sha256")}
+	for _, name := range written {
+		selected := !slices.Contains(leading, name) && !slices.Contains(trailing, name) && name != inputField
+		w.page = w.page || selected || name == "title" || name == "charset"
+	}
+	return w
+}
+
 // row is a record on its way out.
 type row struct {
+	seq    int64
+	task   *task          // nil: the input has no record
 	values []record.Value // of all fields, input last
 	failed bool
 	bytes  int
 }
 
-// writer writes the records in the order in which they come.
+// writer writes the records in the order in which they come, or in that of
+// the input.
 type writer struct {
 	rows   record.Writer
 	fields []string
+	pick   []int // the fields to write; nil: all, the input if there is one
 	begun  bool
-	wide   bool // the input is among the fields
+	wide   bool   // the input is among the fields
+	order  *order // nil: as they come
+	done   func(*task)
 	sum    Summary
 }
 
@@ -37,11 +80,13 @@ func newWriter(out io.Writer, cfg *Config) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{rows: rows, fields: slices.Clone(leading)}
-	for _, s := range cfg.Select {
-		w.fields = append(w.fields, s.Name)
+	w := &writer{rows: rows, fields: cfg.names()}
+	if cfg.Ordered {
+		w.order = newOrder()
 	}
-	w.fields = append(append(w.fields, trailing...), inputField)
+	for _, name := range cfg.Fields {
+		w.pick = append(w.pick, slices.Index(w.fields, name))
+	}
 	return w, nil
 }
 
@@ -49,23 +94,77 @@ func newWriter(out io.Writer, cfg *Config) (*writer, error) {
 // flushed before it waits. It calls fail with the first error, and then only
 // empties the channel, so that nobody waits for it.
 func (w *writer) write(rows <-chan *row, fail func(error)) {
-	for r := range rows {
-		err := w.row(r)
-		if err == nil && len(rows) == 0 {
+	err := w.writeAll(rows)
+	if w.order != nil {
+		if err == nil {
+			err = w.order.drain(w.row) // what came behind what the run was stopped at
+		}
+		if err == nil {
 			err = w.rows.Flush()
 		}
-		if err != nil {
-			fail(err)
-			break
-		}
+		w.order.close()
+	}
+	if err != nil {
+		fail(err)
 	}
 	for range rows {
 	}
 }
 
+func (w *writer) writeAll(rows <-chan *row) error {
+	for r := range rows {
+		var err error
+		if w.order != nil {
+			err = w.order.put(r, w.row)
+		} else {
+			err = w.row(r)
+		}
+		if err == nil && len(rows) == 0 {
+			err = w.rows.Flush()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (w *writer) row(r *row) error {
-	last := len(r.values) - 1
-	if wide := !r.values[last].IsNull(); !w.begun || wide && !w.wide {
+	if r.task == nil {
+		return nil
+	}
+	values, err := w.begin(r.values)
+	if err == nil {
+		err = w.rows.Write(values)
+	}
+	if err != nil {
+		return err
+	}
+	w.sum.Out++
+	w.sum.Bytes += int64(r.bytes)
+	if r.failed {
+		w.sum.Failed++
+	}
+	w.done(r.task)
+	return nil
+}
+
+// begin writes the header where one is due and returns the values to write.
+func (w *writer) begin(values []record.Value) ([]record.Value, error) {
+	if w.pick != nil {
+		picked := make([]record.Value, len(w.pick))
+		fields := make([]string, len(w.pick))
+		for i, at := range w.pick {
+			picked[i], fields[i] = values[at], w.fields[at]
+		}
+		if w.begun {
+			return picked, nil
+		}
+		w.begun = true
+		return picked, w.rows.Begin(fields)
+	}
+	last := len(values) - 1
+	if wide := !values[last].IsNull(); !w.begun || wide && !w.wide {
 		// The first input that is more than a URL adds the field; in formats
 		// with a header it then stays.
 		w.begun, w.wide = true, wide
@@ -74,19 +173,11 @@ func (w *writer) row(r *row) error {
 			fields = fields[:last]
 		}
 		if err := w.rows.Begin(fields); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if !w.wide {
-		r.values = r.values[:last]
+		values = values[:last]
 	}
-	if err := w.rows.Write(r.values); err != nil {
-		return err
-	}
-	w.sum.Out++
-	w.sum.Bytes += int64(r.bytes)
-	if r.failed {
-		w.sum.Failed++
-	}
-	return nil
+	return values, nil
 }

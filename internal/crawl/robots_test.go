@@ -2,6 +2,7 @@ package crawl
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -54,7 +55,7 @@ func TestRobots(t *testing.T) {
 						"/5": redirect("4"), "/4": redirect("3"), "/3": redirect("2"), "/2": redirect("1"), "/1": redirect("forbids"),
 					}),
 				})
-				got, _ := n.run(c.cfg, "http://a.test/x\nhttp://a.test/x\n")
+				got, _ := n.run(c.cfg, "http://a.test/x\nhttp://a.test/x?2\n")
 				if len(got) != 2 || failure(got[0]) != c.failure || failure(got[1]) != c.failure {
 					t.Errorf("records %+v, want failure %q", got, c.failure)
 				}
@@ -93,9 +94,9 @@ func TestRobotsLife(t *testing.T) {
 		in, typed := io.Pipe()
 		go func() {
 			defer typed.Close()
-			for _, pause := range []time.Duration{0, 59 * time.Second, 2 * time.Second, 23 * time.Hour, 2 * time.Hour} {
+			for i, pause := range []time.Duration{0, 59 * time.Second, 2 * time.Second, 23 * time.Hour, 2 * time.Hour} {
 				time.Sleep(pause)
-				_, _ = io.WriteString(typed, "http://a.test/\nhttp://a.test:81/\n")
+				fmt.Fprintf(typed, "http://a.test/?%d\nhttp://a.test:81/?%d\n", i, i)
 				synctest.Wait()
 				broken = false
 			}

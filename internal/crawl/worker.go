@@ -28,7 +28,7 @@ const spareBuffer = 1 << 20
 func (c *crawler) work(ctx context.Context) {
 	var buf bytes.Buffer
 	for t := c.frontier.next(); t != nil; t = c.frontier.next() {
-		if t.err != nil {
+		if t.host == nil {
 			c.emit(ctx, t, &answer{})
 			continue
 		}
@@ -51,22 +51,25 @@ func (c *crawler) work(ctx context.Context) {
 
 // answered decides how a task goes on: another hop, another try, or its end.
 func (c *crawler) answered(ctx context.Context, t *task, a *answer) {
-	var rest time.Duration // of the host
+	var o outcome
 	wait := backoff(t.tries)
-	if a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable {
-		rest = max(wait, a.retryAfter)
+	switch a.status {
+	case 0:
+		o.failed = a.err
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		o.busy, o.rest = true, max(wait, a.retryAfter)
 	}
 	switch {
-	case a.redirect && c.follow(t, a):
-		c.frontier.again(t, rest)
-	case a.err != nil && a.err.Retryable && t.tries < c.cfg.Retries && rest <= maxRest:
+	case a.redirect && c.redirected(t, a):
+		c.frontier.again(t, o)
+	case a.err != nil && a.err.Retryable && t.tries < c.cfg.Retries && o.rest <= maxRest:
 		t.tries++
 		t.due = a.sent.Add(a.took + wait)
-		c.frontier.again(t, rest)
+		c.frontier.again(t, o)
 	case t.rules != nil:
-		c.frontier.setRules(t, c.ruling(a), rest)
+		c.frontier.setRules(t, c.ruling(a), o)
 	default:
-		c.frontier.answered(t, rest)
+		c.frontier.answered(t, o)
 		if t.err == nil {
 			t.err = a.err
 		}
@@ -74,9 +77,9 @@ func (c *crawler) answered(ctx context.Context, t *task, a *answer) {
 	}
 }
 
-// follow sets the task's address to where a redirect leads. It returns false
-// if the redirect is the end of the task.
-func (c *crawler) follow(t *task, a *answer) bool {
+// redirected sets the task's address to where a redirect leads. It returns
+// false if the redirect is the end of the task.
+func (c *crawler) redirected(t *task, a *answer) bool {
 	most := maxRedirects
 	if t.rules != nil {
 		most = maxRobotsRedirects
@@ -85,10 +88,10 @@ func (c *crawler) follow(t *task, a *answer) bool {
 	switch {
 	case err != nil:
 		a.err = newError(kindRedirect, false, "redirected to %v", err)
-	case t.hops >= most:
+	case len(t.trail) >= most:
 		a.err = newError(kindRedirect, false, "more than %d redirects", most)
 	default:
-		t.hops++
+		t.trail = append(t.trail, hop{a.status, t.to.href})
 		t.to = to
 		return true
 	}

@@ -19,6 +19,7 @@ import (
 // Page is a parsed HTML page.
 type Page struct {
 	doc     *goquery.Document
+	charset string
 	resolve Resolver
 	base    *string // what <base href> says, once it was looked for
 }
@@ -33,22 +34,26 @@ type Resolver func(base, ref string) (url string, ok bool)
 // bytes. Selectors of resolved links need resolve, others do not. The page
 // does not keep body.
 func Parse(body []byte, contentType string, resolve Resolver) (*Page, error) {
-	doc, err := goquery.NewDocumentFromReader(utf8Reader(body, contentType))
+	in, charset := utf8Reader(body, contentType)
+	doc, err := goquery.NewDocumentFromReader(in)
 	if err != nil {
 		return nil, fmt.Errorf("parse HTML: %w", err)
 	}
-	return &Page{doc: doc, resolve: resolve}, nil
+	return &Page{doc: doc, charset: charset, resolve: resolve}, nil
 }
 
-func utf8Reader(body []byte, contentType string) io.Reader {
+// Charset is the name of the encoding that the page was read in.
+func (p *Page) Charset() string { return p.charset }
+
+func utf8Reader(body []byte, contentType string) (io.Reader, string) {
 	encoding, name, certain := charset.DetermineEncoding(body, contentType)
 	// Only the first 1024 bytes were looked at, and windows-1252 is what an
 	// undeclared encoding is taken for if all of them are ASCII. Text that is
 	// valid UTF-8 throughout is never anything else.
 	if name == "utf-8" || !certain && name == "windows-1252" && utf8.Valid(body) {
-		return bytes.NewReader(bytes.TrimPrefix(body, []byte("\ufeff")))
+		return bytes.NewReader(bytes.TrimPrefix(body, []byte("\ufeff"))), "utf-8"
 	}
-	return encoding.NewDecoder().Reader(bytes.NewReader(body))
+	return encoding.NewDecoder().Reader(bytes.NewReader(body)), name
 }
 
 var (
