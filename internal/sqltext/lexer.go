@@ -5,10 +5,11 @@ import "bytes"
 // lexer goes over what hides a terminator: quoted text and comments. It keeps
 // its state where the buffer ends.
 type lexer struct {
-	mode     mode
-	quote    byte // inQuotes: the closing one
-	escapes  bool // a backslash in quotes hides the next byte (never in backticks)
-	comments int  // inComment: how many */ close it
+	mode    mode
+	quote   byte // inQuotes: the closing one
+	escapes bool // inQuotes: a backslash hides the next byte
+	client  bool // comments are those of the mysql client, which nests them in its own way
+	macro   bool // client: behind a /*! on this line that no */ has ended
 }
 
 type mode uint8
@@ -24,47 +25,29 @@ const (
 // of the buffer, and reports whether it is back in the text.
 func (l *lexer) skip(s *Scanner) bool {
 	rest := s.buf[s.pos:]
+	n, closed := len(rest), false
 	switch l.mode {
 	case inQuotes:
-		n, closed := l.skipQuotes(rest, s.eof)
-		s.pos += n
-		if !closed {
-			return false
-		}
+		n, closed = l.skipQuotes(rest, s.eof)
+		l.macro = l.macro && bytes.IndexByte(rest[:n], '\n') < 0
 	case inLine:
-		i := bytes.IndexByte(rest, '\n')
-		if i < 0 {
-			s.pos = len(s.buf)
-			return s.eof && l.back()
+		if i := bytes.IndexByte(rest, '\n'); i >= 0 {
+			n, closed = i, true
+		} else {
+			closed = s.eof
 		}
-		s.pos += i
 	case inComment:
-		for ; l.comments > 0; l.comments-- {
-			i := bytes.Index(rest, []byte("*/"))
-			if i < 0 {
-				if n := len(rest); n > 0 && rest[n-1] == '*' {
-					rest = rest[n-1:] // its slash may follow
-				} else {
-					rest = nil
-				}
-				s.pos = len(s.buf) - len(rest)
-				return false
-			}
-			rest = rest[i+2:]
-		}
-		s.pos = len(s.buf) - len(rest)
+		n, closed = l.skipComment(rest, s.eof)
 	}
-	return l.back()
-}
-
-func (l *lexer) back() bool {
-	l.mode = inText
-	return true
+	s.pos += n
+	if closed {
+		l.mode = inText
+	}
+	return closed
 }
 
 func (l *lexer) skipQuotes(text []byte, eof bool) (n int, closed bool) {
-	escapes := l.escapes && l.quote != '`'
-	if !escapes {
+	if !l.escapes {
 		i := bytes.IndexByte(text, l.quote)
 		if i < 0 {
 			return len(text), false
@@ -85,6 +68,37 @@ func (l *lexer) skipQuotes(text []byte, eof bool) (n int, closed bool) {
 	return len(text), false
 }
 
+// skipComment ends at the first */. For the client a /*! in a comment, or one
+// before it on the same line, takes a */ of its own, and the star of a /* is
+// none of a */.
+func (l *lexer) skipComment(text []byte, eof bool) (n int, closed bool) {
+	for {
+		i := bytes.IndexAny(text[n:], "*/\n")
+		if i < 0 {
+			return len(text), false
+		}
+		n += i
+		rest := text[n:]
+		if len(rest) < len("/*M!") && !eof && rest[0] != '\n' && !bytes.HasPrefix(rest, []byte("*/")) {
+			return n, false
+		}
+		switch {
+		case rest[0] == '\n':
+			l.macro = false
+		case bytes.HasPrefix(rest, []byte("*/")):
+			if !l.macro {
+				return n + 2, true
+			}
+			l.macro = false
+		case l.client && bytes.HasPrefix(rest, []byte("/*!")):
+			l.macro = true
+		case l.client && isComment(rest):
+			n++
+		}
+		n++
+	}
+}
+
 // open names what the mode leaves open at the end of the input.
 func (l *lexer) open() string {
 	switch {
@@ -99,15 +113,15 @@ func (l *lexer) open() string {
 }
 
 // enterQuotes and the others begin what the byte or bytes at s.pos open.
-func (l *lexer) enterQuotes(s *Scanner, closing byte) {
-	l.mode, l.quote = inQuotes, closing
+func (l *lexer) enterQuotes(s *Scanner, closing byte, escapes bool) {
+	l.mode, l.quote, l.escapes = inQuotes, closing, escapes
 	s.pos++
 }
 
 func (l *lexer) enterLine() { l.mode = inLine }
 
-func (l *lexer) enterComment(s *Scanner, closers int) {
-	l.mode, l.comments = inComment, closers
+func (l *lexer) enterComment(s *Scanner) {
+	l.mode = inComment
 	if s.begin < 0 {
 		s.gapLine = s.lineAt(s.pos)
 	}

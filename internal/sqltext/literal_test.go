@@ -127,7 +127,7 @@ func checkWhole(t *testing.T, d Dialect, quoted []byte) {
 	t.Helper()
 	for _, noBackslash := range []bool{false, true} {
 		script := "SELECT " + string(quoted) + " AS a;SELECT 2;"
-		s := NewScanner(strings.NewReader(script), ScanOptions{Dialect: d, NoBackslashEscapes: noBackslash})
+		s := NewScanner(strings.NewReader(script), ScanOptions{Dialect: d, Modes: Modes{NoBackslashEscapes: noBackslash}})
 		st, err := s.Next()
 		if err != nil || string(st.Text) != "SELECT "+string(quoted)+" AS a" {
 			t.Fatalf("%s: %q is split into %q, %v", d, script, st.Text, err)

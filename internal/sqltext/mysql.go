@@ -5,18 +5,18 @@ import (
 )
 
 // mysqlSplitter splits as the mysql client (client/mysql.cc of MariaDB and
-// MySQL) does in batch mode with --comments: it looks for the delimiter outside
-// of quotes and comments, and for its own commands.
+// MySQL) does in batch mode: it looks for the delimiter outside of quotes and
+// comments, and for its own commands. Unlike the client it keeps the comments
+// inside a statement.
 type mysqlSplitter struct {
 	lexer
 	delimiter []byte
 	stops     [256]bool // the bytes that mean something in a statement
 	lineStart bool      // nothing but white space was on this line
-	macro     bool      // behind /*! on this line: its */ is none of an inner comment
 }
 
-func newMySQLSplitter(o ScanOptions) *mysqlSplitter {
-	m := &mysqlSplitter{lexer: lexer{escapes: !o.NoBackslashEscapes}, lineStart: true}
+func newMySQLSplitter() *mysqlSplitter {
+	m := &mysqlSplitter{lexer: lexer{client: true}, lineStart: true}
 	m.setDelimiter([]byte{';'})
 	return m
 }
@@ -63,7 +63,9 @@ func (m *mysqlSplitter) gap(s *Scanner) (step, error) {
 	for s.pos < len(s.buf) {
 		c := s.buf[s.pos]
 		if isSpace(c) {
-			m.lineStart = m.lineStart || c == '\n'
+			if c == '\n' {
+				m.lineStart, m.macro = true, false
+			}
 			s.pos++
 			continue
 		}
@@ -86,10 +88,10 @@ func (m *mysqlSplitter) gap(s *Scanner) (step, error) {
 			m.enterLine()
 			return step{}, nil
 		case '-':
-			if whole, partial := hasPrefix(rest, "--"); whole {
-				m.enterLine()
+			if whole, partial := hasPrefix(rest, "--"); partial && !s.eof || whole && s.trailerCut(rest) {
 				return step{}, nil
-			} else if partial && !s.eof {
+			} else if whole {
+				m.enterLine()
 				return step{}, nil
 			}
 		case '/':
@@ -97,11 +99,14 @@ func (m *mysqlSplitter) gap(s *Scanner) (step, error) {
 				return step{}, nil
 			}
 			if isComment(rest) || bytes.HasPrefix(rest, []byte(sandbox)) {
-				m.enterComment(s, 1)
+				m.enterComment(s)
 				return step{}, nil
 			}
+		case '\\':
+			if st, none, err := m.shortCommand(s); err != nil || !none {
+				return st, err
+			}
 		}
-		m.macro = false
 		s.start()
 		return step{}, nil
 	}
@@ -151,7 +156,7 @@ func (m *mysqlSplitter) body(s *Scanner) (step, error) {
 		}
 		switch c {
 		case '\'', '"', '`':
-			m.enterQuotes(s, c)
+			m.enterQuotes(s, c, s.modes.escapes(c))
 			return step{}, nil
 		case '#':
 			m.enterLine()
@@ -169,11 +174,7 @@ func (m *mysqlSplitter) body(s *Scanner) (step, error) {
 				return step{}, nil
 			}
 			if isComment(rest) {
-				closers := 1
-				if m.macro {
-					closers = 2 // the first one ends the macro for the client
-				}
-				m.enterComment(s, closers)
+				m.enterComment(s)
 				return step{}, nil
 			}
 			m.macro = m.macro || bytes.HasPrefix(rest, []byte("/*!")) // for the client /*M! opens nothing
@@ -191,8 +192,8 @@ func (m *mysqlSplitter) body(s *Scanner) (step, error) {
 	}
 }
 
-// escape handles a backslash outside of quotes, behind which stands what rest
-// begins with.
+// escape handles a backslash in a statement outside of quotes, behind which
+// stands what rest begins with.
 func (m *mysqlSplitter) escape(s *Scanner, rest []byte) (step, error) {
 	at := s.pos
 	if len(rest) == 0 {
@@ -205,10 +206,12 @@ func (m *mysqlSplitter) escape(s *Scanner, rest []byte) (step, error) {
 		return step{kind: done, end: at, vertical: rest[0] == 'G'}, nil
 	case 'N': // NULL
 		return step{}, nil
+	case '\r', '\n':
+		return step{}, s.fail(at, "a backslash outside of quotes")
+	case 'd', '.':
+		return step{}, s.refuse(at, `\%c inside a statement`, rest[0])
 	}
-	err := s.fail(at, `the client command \%c`, rest[0])
-	err.hint = refuseHint
-	return step{}, err
+	return step{}, s.refuse(at, `\%c`, rest[0])
 }
 
 // hasPrefix reports whether text begins with prefix, or with a part of it that

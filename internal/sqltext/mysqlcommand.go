@@ -10,43 +10,74 @@ import (
 var clientCommands = map[string]bool{
 	"?": true, "help": true, "clear": false, "connect": true, "delimiter": true, "edit": false,
 	"ego": false, "exit": false, "go": false, "nopager": false, "notee": false, "pager": true,
-	"print": false, "prompt": true, "quit": false, "rehash": false, "source": true,
+	"print": false, "prompt": true, "quit": false, "rehash": false, "sandbox": false, "source": true,
 	"status": false, "system": true, "tee": true, "use": true, "charset": true,
-	"warnings": false, "nowarning": false, "resetconnection": false,
+	"warnings": false, "nowarning": false, "resetconnection": false, "query_attributes": true,
+	"ssl_session_data_print": true,
 }
 
 // longestCommand is the length of the longest of them.
-const longestCommand = len("resetconnection")
+const longestCommand = len("ssl_session_data_print")
 
-const refuseHint = "sqlpipe runs SQL alone, and no command of the mysql client but DELIMITER, USE, \\g and \\G"
-
-// command is the client command that text begins with, in lower case, "" if it
-// begins with none. The word ends at a blank or at the end of text.
-func command(text []byte) (name string, argument []byte) {
+// command is the client command that text begins with, in lower case, and what
+// stands behind its word; "" if it begins with none. The word ends at a blank
+// or at the end of text.
+func command(text []byte) (name string, rest []byte) {
 	word := text
 	if i := bytes.IndexAny(text, " \t"); i >= 0 {
-		word, argument = text[:i], bytes.TrimSpace(text[i:])
+		word, rest = text[:i], text[i:]
 	}
 	if len(word) > longestCommand {
 		return "", nil
 	}
 	name = strings.ToLower(string(word))
 	takesArgument, ok := clientCommands[name]
-	if !ok || len(argument) > 0 && !takesArgument {
+	if !ok {
 		return "", nil
 	}
-	return name, argument
+	if len(bytes.TrimSpace(rest)) > 0 {
+		if arg, _ := argument(rest, true); !takesArgument || len(arg) == 0 {
+			return "", nil
+		}
+	}
+	return name, rest
 }
 
-// lineCommand takes the line at s.pos if it is a command: DELIMITER is obeyed,
-// USE is a statement that needs no terminator, any other is refused. As in the
-// client, a line with the delimiter in it is none, but for DELIMITER. none is
-// true if the line is no command; the zero step asks for more input.
+// argument is the first argument in text, as the client reads it, and what
+// stands behind it: up to a blank, or in quotes. A backslash hides the next
+// byte, but not in backticks, and so does a quote inside its quotes if doubled
+// is true. It is empty if the closing quote is missing.
+func argument(text []byte, doubled bool) (arg, rest []byte) {
+	for len(text) > 0 && isSpace(text[0]) {
+		text = text[1:]
+	}
+	closing := byte(' ')
+	if len(text) > 0 && strings.IndexByte("'\"`", text[0]) >= 0 {
+		closing, text = text[0], text[1:]
+	}
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if c == closing && (closing == ' ' || !doubled || i+1 == len(text) || text[i+1] != c) {
+			return arg, text[i+1:]
+		}
+		if i+1 < len(text) && (c == '\\' && closing != '`' || c == closing) {
+			i++
+		}
+		arg = append(arg, text[i])
+	}
+	if closing != ' ' {
+		return nil, nil
+	}
+	return arg, nil
+}
+
+// lineCommand takes the line at s.pos if it is a command that needs no
+// terminator. As in the client, a line with a terminator in it is none, but for
+// DELIMITER. none is true if the line is no command; the zero step asks for
+// more input.
 func (m *mysqlSplitter) lineCommand(s *Scanner) (st step, none bool, err error) {
-	line, _, whole := bytes.Cut(s.buf[s.pos:], []byte{'\n'})
-	whole = whole || s.eof
-	line = bytes.TrimRight(line, "\r")
-	name, argument := command(line)
+	line, whole := s.restOfLine()
+	name, _ := command(line)
 	if !whole {
 		// Wait for the line only if it can still become a command.
 		if name == "" && !mayBecomeCommand(line) {
@@ -57,21 +88,19 @@ func (m *mysqlSplitter) lineCommand(s *Scanner) (st step, none bool, err error) 
 		}
 		return step{}, false, nil
 	}
-	if name == "" || name != "delimiter" && m.ends(line) {
+	if name == "" || m.ends(line) && name != "delimiter" || bytes.Contains(line, []byte(`\g`)) {
 		return step{}, true, nil
 	}
-	begin := s.pos
+	s.start()
 	s.pos += len(line)
-	switch name {
-	case "delimiter":
-		return step{kind: dropped}, false, m.delimiterCommand(s, begin, argument)
-	case "use":
-		s.begin = begin
-		return step{kind: done, end: s.pos}, false, nil
-	}
-	refused := s.fail(begin, "the client command %s", name)
-	refused.hint = refuseHint
-	return step{}, false, refused
+	return step{kind: done, end: s.pos}, false, nil
+}
+
+// restOfLine is the line from s.pos on without its end; whole is false if the
+// buffer ends first.
+func (s *Scanner) restOfLine() (line []byte, whole bool) {
+	line, _, whole = bytes.Cut(s.buf[s.pos:], []byte{'\n'})
+	return bytes.TrimSuffix(line, []byte{'\r'}), whole || s.eof
 }
 
 // ends reports whether a terminator stands in the line.
@@ -92,12 +121,16 @@ func maybeDelimiter(line []byte) bool {
 func mayBecomeCommand(line []byte) bool {
 	word := line
 	if i := bytes.IndexAny(line, " \t"); i >= 0 {
-		return false // the word is whole, and command knows it
+		word = line[:i]
 	}
 	if len(word) > longestCommand {
 		return false
 	}
 	lower := strings.ToLower(string(word))
+	if len(word) < len(line) {
+		_, ok := clientCommands[lower]
+		return ok // its argument may not be whole
+	}
 	for name := range clientCommands {
 		if strings.HasPrefix(name, lower) {
 			return true
@@ -106,14 +139,78 @@ func mayBecomeCommand(line []byte) bool {
 	return false
 }
 
-func (m *mysqlSplitter) delimiterCommand(s *Scanner, begin int, argument []byte) error {
-	delimiter := argument
-	if len(argument) > 0 && strings.IndexByte("'\"`", argument[0]) >= 0 {
-		quote := argument[0]
-		delimiter, _, _ = bytes.Cut(argument[1:], []byte{quote})
-	} else if i := bytes.IndexAny(argument, " \t"); i >= 0 {
-		delimiter = argument[:i]
+// statement runs the command that the statement in hand is, and returns what
+// is to be sent: nothing, but for USE.
+func (m *mysqlSplitter) statement(s *Scanner, end int) ([]byte, error) {
+	// The client drops all that cannot be seen at the end.
+	text := bytes.TrimRightFunc(s.buf[s.begin:end], func(r rune) bool { return r <= ' ' || r == 0x7f })
+	name, rest := command(text)
+	switch name {
+	case "":
+		return text, nil
+	case "use":
+		return s.use(text, rest)
+	case "delimiter":
+		// Behind a statement on the same line the client takes for the
+		// delimiter what stands in the lines that follow, too.
+		if bytes.IndexByte(text, '\n') >= 0 {
+			return nil, s.refuse(s.begin, "delimiter, which is a line of its own")
+		}
+		arg, _ := argument(s.buf[s.begin+len(name):end], true)
+		return nil, m.obeyDelimiter(s, s.begin, arg)
+	case "source":
+		return nil, s.source(s.begin, rest)
 	}
+	return nil, s.refuse(s.begin, "%s", name)
+}
+
+// use is a USE as SQL, which wants quotes where the client wants none: USE
+// my-shop. The client drops what stands behind the name.
+func (s *Scanner) use(text, rest []byte) ([]byte, error) {
+	name, behind := argument(rest, true)
+	if len(name) == 0 || len(bytes.TrimSpace(behind)) > 0 || bytes.ContainsFunc(name, func(r rune) bool { return r <= ' ' }) {
+		err := s.fail(s.begin, "USE takes one name")
+		err.hint = "what follows it stands on a line of its own, or behind a terminator"
+		return nil, err
+	}
+	if !bytes.ContainsFunc(name, func(r rune) bool { return r < 0x80 && !isWord(byte(r)) }) && bytes.Equal(bytes.TrimSpace(rest), name) {
+		return text, nil
+	}
+	return MySQL.AppendIdent([]byte("USE "), string(name)), nil
+}
+
+// shortCommand takes \d and \. between statements. none is true if another
+// command stands at s.pos.
+func (m *mysqlSplitter) shortCommand(s *Scanner) (st step, none bool, err error) {
+	line, whole := s.restOfLine()
+	if len(line) < 2 {
+		return step{}, whole, nil
+	}
+	if line[1] != 'd' && line[1] != '.' || m.macro {
+		return step{}, true, nil
+	}
+	if !whole {
+		return step{}, false, nil
+	}
+	begin := s.pos
+	if line[1] == '.' {
+		s.pos += len(line)
+		return step{kind: dropped}, false, s.source(begin, line[2:])
+	}
+	arg, _ := argument(line[2:], false)
+	if err := m.obeyDelimiter(s, begin, arg); err != nil {
+		return step{}, false, err
+	}
+	// The client goes on behind the first delimiter of the new kind: the argument.
+	if i := bytes.Index(line[2:], m.delimiter); i >= 0 {
+		s.pos += 2 + i + len(m.delimiter)
+	} else {
+		s.pos += len(line)
+	}
+	return step{kind: dropped}, false, nil
+}
+
+func (m *mysqlSplitter) obeyDelimiter(s *Scanner, begin int, delimiter []byte) error {
 	switch {
 	case len(delimiter) == 0:
 		return s.fail(begin, "DELIMITER needs an argument")
@@ -124,13 +221,9 @@ func (m *mysqlSplitter) delimiterCommand(s *Scanner, begin int, argument []byte)
 	return nil
 }
 
-// check refuses a statement that is a client command.
-func (m *mysqlSplitter) check(s *Scanner, end int) error {
-	name, _ := command(bytes.TrimRight(s.buf[s.begin:end], "\r\n"))
-	if name == "" || name == "use" {
-		return nil
-	}
-	err := s.fail(s.begin, "the client command %s", name)
-	err.hint = refuseHint
+// refuse is the error of a client command, which is named as in fmt.Sprintf.
+func (s *Scanner) refuse(at int, format string, args ...any) *ScanError {
+	err := s.fail(at, "the client command "+format, args...)
+	err.hint = `sqlpipe runs SQL alone, and no command of the mysql client but DELIMITER, USE, \g, \G, \d and, with --allow-source, source`
 	return err
 }

@@ -16,13 +16,24 @@ type ScanOptions struct {
 	Source       string // the input's name, for messages
 	MaxStatement int    // bytes; 0 is DefaultMaxStatement
 	EOFRun       bool   // take a last statement without terminator even if no line end follows it
+	NeedTrailer  bool   // the input must end in the comment that gensql --header writes
 
-	NoBackslashEscapes bool // MySQL: the sql_mode of this name is set
+	Modes Modes // MySQL: those of the session, until SetModes
+
+	// Include opens what the mysql client's command source names; nil: the
+	// command is refused.
+	Include func(name string) (io.ReadCloser, error)
+	depth   int // of Includes
 }
+
+// maxDepth is how deep a sourced file may source others: enough for people, and
+// an end for a file that sources itself.
+const maxDepth = 16
 
 // Statement is one statement of a script.
 type Statement struct {
 	Text     []byte // without terminator, surrounding white space and leading comments; valid until the next Next
+	Source   string // the input's name, or a sourced file's
 	Line     int    // where Text begins, from 1
 	Vertical bool   // ended by \G
 }
@@ -47,6 +58,7 @@ func (e *ScanError) Hint() string { return e.hint }
 // that statement. Commands of the client, such as a shell escape, are errors.
 //
 // The text of a statement is as it came: comments and line ends inside it too.
+// Only a USE that is no SQL becomes SQL.
 type Scanner struct {
 	o     ScanOptions
 	src   io.Reader
@@ -61,6 +73,11 @@ type Scanner struct {
 	line    int // of counted
 	gapLine int // where the last comment between statements began
 	begun   bool
+	modes   Modes
+	trailer bool // the last that was seen is gensql's trailer
+
+	inner  *Scanner // of the file that is sourced
+	closer io.Closer
 }
 
 // splitter finds the ends of statements in one dialect.
@@ -68,9 +85,9 @@ type splitter interface {
 	// next scans on from s.pos. Before the first byte of a statement it calls
 	// s.start; behind the last one it returns done.
 	next(s *Scanner) (step, error)
-	// check returns an error if the statement in hand, which ends at end, must
-	// not be run.
-	check(s *Scanner, end int) error
+	// statement returns what is to be sent of the statement in hand, which ends
+	// at end: nothing if there is nothing.
+	statement(s *Scanner, end int) ([]byte, error)
 	// open names what is not closed at the end of the input, "" if nothing is.
 	// inHand tells whether a statement has begun.
 	open(inHand bool) string
@@ -96,13 +113,21 @@ func NewScanner(r io.Reader, o ScanOptions) *Scanner {
 	if o.MaxStatement <= 0 {
 		o.MaxStatement = DefaultMaxStatement
 	}
-	s := &Scanner{o: o, src: r, buf: make([]byte, 0, 64<<10), begin: -1, line: 1}
+	s := &Scanner{o: o, src: r, buf: make([]byte, 0, 64<<10), begin: -1, line: 1, modes: o.Modes}
 	if o.Dialect == SQLite {
 		s.split = &sqliteSplitter{}
 	} else {
-		s.split = newMySQLSplitter(o)
+		s.split = newMySQLSplitter()
 	}
 	return s
+}
+
+// SetModes says that the session's sql_mode has changed.
+func (s *Scanner) SetModes(m Modes) {
+	s.modes = m
+	if s.inner != nil {
+		s.inner.SetModes(m)
+	}
 }
 
 // Next returns the next statement, io.EOF after the last one. Every error is
@@ -122,17 +147,20 @@ func (s *Scanner) next() (Statement, error) {
 	}
 	s.begin = -1
 	for {
+		if s.inner != nil {
+			if st, err := s.inner.Next(); err != io.EOF {
+				return st, err
+			}
+			s.endSource()
+		}
 		step, err := s.split.next(s)
 		if err != nil {
 			return Statement{}, err
 		}
 		switch {
 		case step.kind == done && s.begin >= 0:
-			if err := s.split.check(s, step.end); err != nil {
-				return Statement{}, err
-			}
-			if st, ok := s.statement(step); ok {
-				return st, nil
+			if st, err := s.statement(step); err != nil || len(st.Text) > 0 {
+				return st, err
 			}
 			s.begin = -1
 		case step.kind != more:
@@ -165,31 +193,33 @@ func (s *Scanner) skipBOM() error {
 }
 
 // start marks where a statement begins.
-func (s *Scanner) start() { s.begin = s.pos }
+func (s *Scanner) start() { s.begin, s.trailer = s.pos, false }
 
-// statement is the one in hand; ok is false if it has no text.
-func (s *Scanner) statement(step step) (Statement, bool) {
-	text := bytes.TrimRight(s.buf[s.begin:step.end], " \t\r\n\f\v")
-	return Statement{Text: text, Line: s.lineAt(s.begin), Vertical: step.vertical}, len(text) > 0
+// statement is the one in hand, without text if there is nothing to send.
+func (s *Scanner) statement(step step) (Statement, error) {
+	text, err := s.split.statement(s, step.end)
+	return Statement{Text: text, Source: s.o.Source, Line: s.lineAt(s.begin), Vertical: step.vertical}, err
 }
 
 // last decides about what stands behind the last terminator.
 func (s *Scanner) last() (Statement, error) {
 	open := s.split.open(s.begin >= 0)
-	if s.begin < 0 && open == "" {
+	switch {
+	case open == "" && s.o.NeedTrailer && !s.trailer:
+		err := s.fail(len(s.buf), "the input does not end in the comment that tells that it is whole")
+		err.hint = "what wrote it may have died; gensql --header writes the comment at its end"
+		return Statement{}, err
+	case s.begin < 0 && open == "":
 		return Statement{}, io.EOF
-	}
-	if open == "" {
-		if !s.o.EOFRun && !bytes.HasSuffix(s.buf, []byte{'\n'}) {
-			open = "a statement without terminator"
-		} else if err := s.split.check(s, len(s.buf)); err != nil {
-			return Statement{}, err
-		} else if st, ok := s.statement(step{end: len(s.buf)}); ok {
-			s.err = io.EOF
-			return st, nil
-		} else {
-			return Statement{}, io.EOF
+	case open == "" && (s.o.EOFRun || bytes.HasSuffix(s.buf, []byte{'\n'})):
+		st, err := s.statement(step{end: len(s.buf)})
+		s.pos, s.begin = len(s.buf), -1
+		if err == nil && len(st.Text) == 0 { // a command, which may have opened a file
+			return s.next()
 		}
+		return st, err
+	case open == "":
+		open = "a statement without terminator"
 	}
 	line := s.gapLine
 	if s.begin >= 0 {

@@ -72,16 +72,22 @@ var mysqlTests = []scanTest{
 	{"delimiter of a letter", "DELIMITER T\nSELEC T\nDELIMITER ;\nSELECT 2;", []string{"SELEC", "SELECT 2"}},
 	{"delimiter without argument", "DELIMITER\n", []string{"error: in: line 1: DELIMITER needs an argument"}},
 	{"delimiter of a backslash", "DELIMITER \\\\\n", []string{"error: in: line 1: DELIMITER cannot be a backslash"}},
+	{"delimiter behind a statement", "SELECT 1; DELIMITER //;\nSELECT 2; SELECT 3//", []string{"SELECT 1", "SELECT 2; SELECT 3"}},
+	{"delimiter that is not whole", "SELECT 1; DELIMITER //\nSELECT 2;\n", []string{"SELECT 1", "error: in: line 1: the client command delimiter, which is a line of its own"}},
+	{`\d`, "SELECT 1; \\d //\nSELECT 2; SELECT 3//\n\\d ; SELECT 4;", []string{"SELECT 1", "SELECT 2; SELECT 3", "SELECT 4"}},
 	{`\g and \G`, `SELECT 1\g SELECT 2\G`, []string{"SELECT 1", `SELECT 2 \G`}},
 	{`\N`, `SELECT \N;`, []string{`SELECT \N`}},
 	{"use without terminator", "use shop\nSELECT 1;", []string{"use shop", "SELECT 1"}},
 	{"use with terminator", "USE `shop`; SELECT 1;", []string{"USE `shop`", "SELECT 1"}},
+	{"use of a name that SQL would quote", "use my-shop\nUSE 'a`b';\nuse a b;", []string{"USE `my-shop`", "USE `a``b`", "error: in: line 3: USE takes one name"}},
+	{"control characters at the end", "SELECT 1\x01\x00;\x7f;", []string{"SELECT 1"}},
 	{"words that begin like commands", "SELECT 1;\nusers;\nhelpful x;\nstatus quo;", []string{"SELECT 1", "users", "helpful x", "status quo"}},
 	{"shell escape", "SELECT 1;\nsystem rm -rf x\n", []string{"SELECT 1", "error: in: line 2: the client command system"}},
 	{"shell escape with terminator", "SELECT 1;\n\nSYSTEM ls;", []string{"SELECT 1", "error: in: line 3: the client command system"}},
+	{"a backslash alone", "SELECT 1 \\\n;", []string{"error: in: line 1: a backslash outside of quotes"}},
 	{`\!`, "SELECT 1;\n\\! ls\n", []string{"SELECT 1", `error: in: line 2: the client command \!`}},
 	{"source", "source x.sql\n", []string{"error: in: line 1: the client command source"}},
-	{`\. in the middle`, "SELECT 1 \\. x\n;", []string{`error: in: line 1: the client command \.`}},
+	{`\. in the middle`, "SELECT 1 \\. x\n;", []string{`error: in: line 1: the client command \. inside a statement`}},
 	{"clear", "SELECT 1\nclear\n;", []string{"SELECT 1\nclear"}},
 	{"last without terminator, line ended", "SELECT 1;\nSELECT 2\n", []string{"SELECT 1", "SELECT 2"}},
 	{"last without terminator", "SELECT 1;\nDELETE FROM t", []string{"SELECT 1", "error: in: line 2: the input ends in a statement without terminator: it was not run"}},
@@ -168,11 +174,55 @@ func TestEOFRun(t *testing.T) {
 	}
 }
 
-func TestNoBackslashEscapes(t *testing.T) {
-	o := ScanOptions{NoBackslashEscapes: true}
-	want := []string{`SELECT 'a\'`, `SELECT "b\"`}
-	if diff := cmp.Diff(want, scanAll(strings.NewReader(`SELECT 'a\'; SELECT "b\";`), o)); diff != "" {
-		t.Error(diff)
+func TestModes(t *testing.T) {
+	for _, tt := range []struct {
+		modes  Modes
+		script string
+		want   []string
+	}{
+		{Modes{NoBackslashEscapes: true}, `SELECT 'a\'; SELECT "b\";`, []string{`SELECT 'a\'`, `SELECT "b\"`}},
+		{Modes{ANSIQuotes: true}, `SELECT 'a\';'; SELECT "b\";`, []string{`SELECT 'a\';'`, `SELECT "b\"`}},
+	} {
+		if diff := cmp.Diff(tt.want, scanAll(strings.NewReader(tt.script), ScanOptions{Modes: tt.modes})); diff != "" {
+			t.Error(diff)
+		}
+	}
+	s := NewScanner(strings.NewReader(`SET sql_mode = 'NO_BACKSLASH_ESCAPES'; SELECT 'a\';`), ScanOptions{})
+	st, err := s.Next()
+	if m, ok := LiteralModes(st.Text); err != nil || !ok || !MaySetModes(st.Text) {
+		t.Fatalf("%s: %v", st.Text, err)
+	} else {
+		s.SetModes(m)
+	}
+	if st, err = s.Next(); err != nil || string(st.Text) != `SELECT 'a\'` {
+		t.Errorf("got %s, %v", st.Text, err)
+	}
+}
+
+func TestSetsModes(t *testing.T) {
+	ansi, none := Modes{ANSIQuotes: true}, Modes{}
+	for _, tt := range []struct {
+		text    string
+		may, is bool
+		want    Modes
+	}{
+		{"SET sql_mode='ansi_quotes,no_zero_date'", true, true, ansi},
+		{"SET SESSION `SQL_MODE` := \"ORACLE\"", true, true, ansi},
+		{"/*!40101 SET @OLD_SQL_MODE=@@SQL_MODE, SQL_MODE='NO_AUTO_VALUE_ON_ZERO' */", true, true, none},
+		{"/*!40101 SET SQL_MODE=@OLD_SQL_MODE */", true, false, none},
+		{"set sql_mode = DEFAULT", true, false, none},
+		{"CALL p()", true, false, none},
+		{"EXECUTE s", true, false, none},
+		{"SET NAMES utf8mb4", false, false, none},
+		{"SELECT @@sql_mode", false, false, none},
+		{"INSERT INTO t VALUES ('sql_mode')", false, false, none},
+		{"", false, false, none},
+	} {
+		may := MaySetModes([]byte(tt.text))
+		m, is := LiteralModes([]byte(tt.text))
+		if may != tt.may || may && (is != tt.is || m != tt.want) {
+			t.Errorf("%s: %t, %t, %v", tt.text, may, is, m)
+		}
 	}
 }
 
@@ -246,10 +296,6 @@ func FuzzScanner(f *testing.F) {
 		joined.WriteString(prefix)
 		for i, text := range got {
 			got[i] = strings.TrimSuffix(text, ` \G`)
-			if name, _ := command([]byte(got[i])); name == "use" && !sqlite { // what stands in its line is no SQL
-				joined.WriteString("\n" + got[i] + "\n")
-				continue
-			}
 			joined.WriteString(" " + got[i] + "\n" + delimiter)
 		}
 		if diff := cmp.Diff(got, scanAll(strings.NewReader(joined.String()), o)); diff != "" {

@@ -76,6 +76,9 @@ func (q *sqliteSplitter) gap(s *Scanner) error {
 			return nil
 		}
 		entered, unsure := q.comment(s)
+		if c == '-' && entered && s.trailerCut(s.buf[s.pos:]) {
+			q.mode, entered, unsure = inText, false, true
+		}
 		if unsure {
 			q.lineStart = lineStart
 		}
@@ -103,7 +106,7 @@ func (q *sqliteSplitter) comment(s *Scanner) (entered, unsure bool) {
 		q.enterLine()
 		return true, false
 	case c == '/' && rest[1] == '*':
-		q.enterComment(s, 1)
+		q.enterComment(s)
 		return true, false
 	}
 	return false, false
@@ -142,10 +145,10 @@ func (q *sqliteSplitter) body(s *Scanner) step {
 		q.token()
 		switch c {
 		case '\'', '"', '`':
-			q.enterQuotes(s, c)
+			q.enterQuotes(s, c, false)
 			return step{}
 		case '[':
-			q.enterQuotes(s, ']')
+			q.enterQuotes(s, ']', false)
 			return step{}
 		}
 		s.pos++
@@ -187,5 +190,7 @@ func (q *sqliteSplitter) token() {
 	}
 }
 
-// check lets everything pass: what SQLite does not know it refuses.
-func (q *sqliteSplitter) check(*Scanner, int) error { return nil }
+// statement lets everything pass: what SQLite does not know it refuses.
+func (q *sqliteSplitter) statement(s *Scanner, end int) ([]byte, error) {
+	return bytes.TrimRight(s.buf[s.begin:end], " \t\r\n\f\v"), nil
+}
