@@ -41,6 +41,9 @@ type Rows interface {
 	// NextResult goes on to the next result set, such as the next SELECT of a
 	// stored procedure, and reports whether there is one.
 	NextResult() (bool, error)
+	// Affected is the number of rows that the statement has changed, -1 if it
+	// is of another kind, or not known.
+	Affected() int64
 	// Close stops the statement on the server if it has more to say.
 	Close() error
 }
@@ -58,6 +61,10 @@ type Options struct {
 	// the SQLite file. Pass on there what is pending. Its error stops the
 	// statement and is what the call returns.
 	OnWait func() error
+
+	// Multi lets several statements through where one is sent, as the mysql
+	// client does: a Pack, and what stands between two delimiters.
+	Multi bool
 }
 
 // Open connects to the database of u.
@@ -70,6 +77,10 @@ func Open(ctx context.Context, u dburl.URL, o Options) (Conn, error) {
 
 // errRowsOpen is a mistake of the program, not of its user.
 var errRowsOpen = errors.New("the rows of the previous statement are not closed")
+
+// ErrEnough is what a record.Writer returns instead of writing a row when it
+// wants no more of this result set. It ends the result set, not the statement.
+var ErrEnough = errors.New("enough rows")
 
 // Run runs one statement and writes its rows to w, as Copy does.
 func Run(ctx context.Context, conn Conn, sql []byte, w record.Writer, warn func(message string)) (n int64, err error) {
@@ -119,7 +130,9 @@ func copyResult(rows Rows, columns []Column, w record.Writer, warn func(message 
 		} else if err != nil {
 			return n, err
 		}
-		if err := w.Write(row); err != nil {
+		if err := w.Write(row); errors.Is(err, ErrEnough) {
+			return n, nil
+		} else if err != nil {
 			return n, err
 		}
 	}

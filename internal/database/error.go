@@ -99,10 +99,14 @@ type StatementError struct {
 	Source string // the input's name: a file, or stdin
 	Line   int    // where it begins, from 1
 	Err    error
+	Last   int // not 0: it is one of those from Line to this one, and not known which
 }
 
 func (e *StatementError) Error() string {
 	where := fmt.Sprintf(" at line %d", e.Line)
+	if e.Last > 0 {
+		where = fmt.Sprintf(" somewhere from line %d to %d", e.Line, e.Last)
+	}
 	if e.Source != "" && e.Source != stream.Stdin && e.Source != stream.Argument {
 		where += fmt.Sprintf(" in file: '%s'", e.Source)
 	}

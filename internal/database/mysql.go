@@ -22,10 +22,11 @@ type mysqlConn struct {
 	id     string // the server's number for the session
 	wait   func() error
 	run    *run // the statement in hand
+	counting
 }
 
 func openMySQL(ctx context.Context, u dburl.URL, o Options) (Conn, error) {
-	cfg, err := mysqlConfig(u)
+	cfg, err := mysqlConfig(u, o)
 	if err != nil {
 		return nil, newConnectError(u, err)
 	}
@@ -82,18 +83,35 @@ func (c *mysqlConn) Query(ctx context.Context, sql []byte) (Rows, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	c.counting.known = false
 	c.run = c.start(ctx)
-	// The driver gets no context: at its end it would close the connection and
-	// leave the statement running.
-	rows, err := c.conn.(driver.QueryerContext).QueryContext(context.Background(), string(sql), nil)
-	if err != nil {
+	r := &mysqlRows{conn: c, affected: -1}
+	if err := r.send(sql); err != nil {
 		err = c.refusal(err)
 		c.finish()
 		return nil, err
 	}
-	r := &mysqlRows{conn: c, rows: rows}
-	r.begin()
 	return r, nil
+}
+
+// send waits for the first answer. The driver gets no context: at its end it
+// would close the connection and leave the statement running.
+func (r *mysqlRows) send(sql []byte) (err error) {
+	ctx := context.Background()
+	if OnlyChanges(sql) { // the driver tells how many rows only where it gives none
+		result, err := r.conn.conn.(driver.ExecerContext).ExecContext(ctx, string(sql), nil)
+		if err != nil {
+			return err
+		}
+		r.ended, r.over = true, true
+		r.affected, err = result.RowsAffected()
+		return err
+	}
+	if r.rows, err = r.conn.conn.(driver.QueryerContext).QueryContext(ctx, string(sql), nil); err != nil {
+		return err
+	}
+	r.begin()
+	return nil
 }
 
 // refusal is the error of a statement that has given nothing. What neither the
@@ -245,7 +263,7 @@ func (c *mysqlConn) kill(r *run) {
 // server prints it. The driver parses some of them; they are printed back.
 type mysqlRows struct {
 	conn    *mysqlConn
-	rows    driver.Rows
+	rows    driver.Rows // nil: there are none
 	columns []Column
 	types   []mysqlType
 	values  []driver.Value
@@ -253,6 +271,8 @@ type mysqlRows struct {
 	ended   bool   // the result set has no more rows
 	over    bool   // the server has nothing more to say
 	closed  bool
+
+	affected int64
 }
 
 // begin looks at the columns of the next result set.
@@ -272,6 +292,8 @@ func (r *mysqlRows) begin() {
 func (r *mysqlRows) more() bool { return r.rows.(driver.RowsNextResultSet).HasNextResultSet() }
 
 func (r *mysqlRows) Columns() []Column { return r.columns }
+
+func (r *mysqlRows) Affected() int64 { return r.affected }
 
 func (r *mysqlRows) NextResult() (bool, error) {
 	if r.over {
@@ -298,9 +320,11 @@ func (r *mysqlRows) Close() error {
 	if !r.over {
 		r.conn.run.cancel(errAbandoned)
 	}
-	err := r.rows.Close() // reads what is still to come
-	if err != nil {
-		err = r.conn.fail(err)
+	var err error
+	if r.rows != nil {
+		if err = r.rows.Close(); err != nil { // it reads what is still to come
+			err = r.conn.fail(err)
+		}
 	}
 	r.conn.finish()
 	if !r.over {

@@ -18,9 +18,10 @@ import (
 )
 
 // mysqlConfig turns a URL into the driver's configuration. What would let the
-// server read files, or one statement become two, stays off.
-func mysqlConfig(u dburl.URL) (*mysql.Config, error) {
+// server read files, or one statement become two, stays off unless asked for.
+func mysqlConfig(u dburl.URL, o Options) (*mysql.Config, error) {
 	cfg := mysql.NewConfig()
+	cfg.MultiStatements = o.Multi
 	cfg.User = u.User
 	cfg.Passwd = string(u.Password)
 	cfg.Net = "tcp"

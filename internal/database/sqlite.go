@@ -145,7 +145,7 @@ func (c *sqliteConn) Query(ctx context.Context, sql []byte) (Rows, error) {
 		return nil, errTwoStatements
 	}
 	// The first step does the work of a statement without rows.
-	r := &sqliteRows{conn: c, ctx: ctx, stmt: stmt}
+	r := &sqliteRows{conn: c, ctx: ctx, stmt: stmt, changes: OnlyChanges(sql)}
 	r.waiting = stmt.Step()
 	if err := stmt.Err(); err != nil {
 		err = c.fail(ctx, err)
@@ -198,6 +198,14 @@ type sqliteRows struct {
 	columns []Column
 	waiting bool // a row is there that Next has not given yet
 	ended   bool
+	changes bool // it is of a kind that changes rows
+}
+
+func (r *sqliteRows) Affected() int64 {
+	if !r.changes {
+		return -1
+	}
+	return r.conn.db.Changes()
 }
 
 func (r *sqliteRows) Columns() []Column { return r.columns }
@@ -247,15 +255,17 @@ func (r *sqliteRows) value(i int) record.Value {
 	return record.Value{}
 }
 
-// NextResult ends the statement's result set if that was not read to its end.
+// NextResult ends the statement's result set if that was not read to its end
+// and it has more to do than to give rows.
 func (r *sqliteRows) NextResult() (bool, error) {
-	for !r.ended {
+	for !r.ended && !r.stmt.ReadOnly() {
 		if !r.stmt.Step() {
 			if err := r.end(r.stmt.Err()); err != io.EOF {
 				return false, err
 			}
 		}
 	}
+	r.ended = true
 	return false, nil
 }
 

@@ -38,6 +38,7 @@ is refused: every user of the machine could read it.`,
 			&cli.StringSliceFlag{Name: "execute", Aliases: []string{"e"}, Usage: "run `SQL` instead of the input; repeatable"},
 			&cli.StringFlag{Name: "eof", Value: "newline", Usage: "`WHEN` a last statement without terminator runs: newline (its line has ended), run (always)"},
 			&cli.StringFlag{Name: "max-packet", Value: "64MiB", Usage: "longest statement taken, a `SIZE`"},
+			&cli.BoolFlag{Name: "no-pack", Usage: "send each statement in a packet of its own"},
 			cmdline.DryRunFlag("print the statements instead of running them"),
 			cmdline.NullFlag("with -n: end each statement with NUL, not newline"),
 			cmdline.OutputFlag(),
@@ -114,6 +115,7 @@ func config(inv *cmdline.Invocation, in stream.Inputs) (cfg Config, err error) {
 	default:
 		return cfg, cmdline.Usagef("--eof %s: it is newline or run", eof)
 	}
+	cfg.NoPack = inv.Bool("no-pack")
 	if cfg.Rejects, err = inv.Rejects(in); err != nil {
 		return cfg, err
 	}

@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 
 	"pipeworks/internal/database"
 	"pipeworks/internal/dburl"
@@ -32,6 +31,8 @@ type Config struct {
 
 	Format record.Format
 	Rows   record.WriterOptions
+
+	NoPack bool // send each statement alone
 
 	Rejects *reject.Sink // nil: stop at the first error
 
@@ -55,29 +56,15 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (sum 
 	if err != nil {
 		return sum, err
 	}
-	cfg.Connect.OnWait = rows.Flush // while the server thinks, what it sent goes out
-	conn, err := database.Open(ctx, cfg.DB, cfg.Connect)
+	session, err := openSession(ctx, &cfg, cfg.DB, rows)
 	if err != nil {
 		return sum, err
 	}
-	var warned bool
-	warn := func(message string) {
-		if !warned && cfg.Warn != nil {
-			cfg.Warn(message)
-		}
-		warned = true
-	}
-	err = each(ctx, &cfg, in, rows.Flush, func(source string, st sqltext.Statement) error {
-		sum.In++
-		sum.Bytes += int64(len(st.Text))
-		n, err := database.Run(ctx, conn, st.Text, rows, warn)
-		sum.Out += n
-		if err == nil {
-			return nil
-		}
-		return cfg.reject(source, st, err)
+	err = each(ctx, &cfg, in, func() error { return session.idle(ctx) }, func(source string, st sqltext.Statement) error {
+		return session.take(ctx, source, st)
 	})
-	err = errors.Join(err, rows.Flush(), conn.Close())
+	err = session.close(ctx, err)
+	sum = session.sum
 	sum.Rejected = cfg.Rejects.Count()
 	if err == nil {
 		err = cfg.Rejects.Err()
@@ -125,26 +112,6 @@ func each(ctx context.Context, cfg *Config, in stream.Inputs, idle func() error,
 				return err
 			}
 		}
-	})
-}
-
-// reject says which statement failed, and gives it to the sink.
-func (cfg *Config) reject(source string, st sqltext.Statement, err error) error {
-	var dbErr *database.Error
-	if !errors.As(err, &dbErr) {
-		return err // the output's, or why the run was stopped
-	}
-	failed := &database.StatementError{Source: source, Line: st.Line, Err: err}
-	if dbErr.ConnectionLost() {
-		return failed // about more than this statement
-	}
-	return cfg.Rejects.Add(reject.Record{
-		Source:    source,
-		Line:      st.Line,
-		Err:       failed,
-		Code:      strconv.Itoa(dbErr.Number),
-		Retryable: dbErr.Retryable(),
-		Input:     script(st.Text, cfg.DB.Dialect),
 	})
 }
 
