@@ -30,6 +30,16 @@ func (l *line) args() []string {
 
 func (l *line) has(name string) bool { return slices.Contains(l.flags, "--"+name) }
 
+// value is what a flag that takes one was given, empty if it was not given.
+func (l *line) value(name string) string {
+	for _, flag := range l.flags {
+		if value, ok := strings.CutPrefix(flag, "--"+name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
 // flagTable finds flags by any of their names.
 type flagTable map[string]cli.Flag
 

@@ -29,6 +29,8 @@ type Command struct {
 	Flags       []cli.Flag // without those that every command has
 	Verbs       []*Command
 	Action      func(ctx context.Context, inv *Invocation) error
+
+	isVerb bool // set by Run
 }
 
 // Example is a command line as a person would type it.

@@ -13,13 +13,17 @@ import (
 	"pipeworks/internal/record"
 )
 
-// AllFlags are the flags of the command and those that every command has.
+// AllFlags are the flags of the command and those that every command, or every
+// tool, has.
 func (c *Command) AllFlags() []cli.Flag {
 	common := []cli.Flag{
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print errors only"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "say on stderr what is being done"},
 		&cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show this help"},
 		&cli.BoolFlag{Name: "version", Usage: "print the version"},
+	}
+	if !c.isVerb {
+		common = append(common, &cli.StringFlag{Name: "completion", Usage: "print completions for the `SHELL`: " + strings.Join(shells, ", ")})
 	}
 	return append(append([]cli.Flag(nil), c.Flags...), common...)
 }

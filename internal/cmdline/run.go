@@ -28,6 +28,9 @@ func Main(c *Command) int {
 
 // Run runs the tool and returns its exit status. The end of ctx ends the tool.
 func Run(ctx context.Context, c *Command, args []string, s Streams) int {
+	for _, verb := range c.Verbs {
+		verb.isVerb = true
+	}
 	l, err := normalise(c, args)
 	path := strings.TrimSpace(c.Name + " " + l.verb)
 	if err != nil {
@@ -42,6 +45,13 @@ func Run(ctx context.Context, c *Command, args []string, s Streams) int {
 		return report(ctx, c.Name, s.Err, err)
 	case l.has("version"):
 		_, err := fmt.Fprintln(stream.NewOutput("stdout", s.Out), version(c.Name))
+		return report(ctx, c.Name, s.Err, err)
+	case l.value("completion") != "":
+		var text strings.Builder
+		err := c.writeCompletion(&text, l.value("completion"))
+		if err == nil {
+			_, err = io.WriteString(stream.NewOutput("stdout", s.Out), text.String())
+		}
 		return report(ctx, c.Name, s.Err, err)
 	case l.command.Action == nil:
 		l.command.writeShortHelp(s.Err, path)

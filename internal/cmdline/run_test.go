@@ -161,6 +161,7 @@ Flags:
   -v, --verbose           say on stderr what is being done
   -h, --help              show this help
       --version           print the version
+      --completion SHELL  print completions for the SHELL: bash, zsh, fish
 `
 	for _, args := range []string{"--help", "-h", "in.csv -qh", "--help --version"} {
 		compare(t, args, result{0, want, ""}, runSample(t, split(args), nil))
@@ -179,10 +180,11 @@ Verbs:
 kit VERB --help tells more.
 
 Flags:
-  -q, --quiet    print errors only
-  -v, --verbose  say on stderr what is being done
-  -h, --help     show this help
-      --version  print the version
+  -q, --quiet             print errors only
+  -v, --verbose           say on stderr what is being done
+  -h, --help              show this help
+      --version           print the version
+      --completion SHELL  print completions for the SHELL: bash, zsh, fish
 `
 	compare(t, "kit -h", result{0, want, ""}, runTool(t, withVerbs(), []string{"-h"}, nil))
 	want = `kit query: get rows out
@@ -204,6 +206,27 @@ func TestVersion(t *testing.T) {
 	compare(t, "--version", result{0, want, ""}, runSample(t, []string{"--version"}, nil))
 }
 
+func TestCompletionShell(t *testing.T) {
+	want := "sample: --completion tcsh: the shells are bash, zsh, fish\n"
+	compare(t, "--completion tcsh", result{2, "", want}, runSample(t, []string{"--completion", "tcsh"}, nil))
+}
+
+func TestChoices(t *testing.T) {
+	for usage, want := range map[string]string{
+		"output `FORMAT`: jsonl, csv (default csv)":             "jsonl csv",
+		"`WHEN` it runs: newline (its line has ended), run":     "newline run",
+		"`HOW` it is synced: always, batch, none; see the page": "always batch none",
+		"database `URL`: mysql://user@host/name, sqlite:FILE":   "",
+		"parameter `NAME=TEXT`: a, b":                           "",
+		"with -n: end each, or not":                             "",
+		"permissions, `OCTAL`":                                  "",
+	} {
+		if got := strings.Join(choices(usage), " "); got != want {
+			t.Errorf("%s: got %s, want %s", usage, got, want)
+		}
+	}
+}
+
 // Help that cannot be printed is an error like any other.
 func TestHelpErrors(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
@@ -211,7 +234,7 @@ func TestHelpErrors(t *testing.T) {
 		t.Skip(err)
 	}
 	defer full.Close()
-	for _, arg := range []string{"--help", "--version"} {
+	for _, arg := range []string{"--help", "--version", "--completion=bash"} {
 		var stderr strings.Builder
 		status := Run(t.Context(), sample(nil), []string{arg}, Streams{strings.NewReader(""), full, &stderr})
 		compare(t, arg, result{1, "", "sample: write stdout: no space left on device\n"}, result{status, "", stderr.String()})
