@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"slices"
@@ -23,6 +24,7 @@ import (
 func Main(c *Command) int {
 	ctx, stop := withSignals(context.Background())
 	defer stop()
+	log.SetOutput(io.Discard) // net/http prints there what servers do wrong
 	return Run(ctx, c, os.Args[1:], Streams{os.Stdin, os.Stdout, os.Stderr})
 }
 

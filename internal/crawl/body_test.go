@@ -13,6 +13,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/zstd"
+
 	"pipeworks/internal/extract"
 	"pipeworks/internal/stream"
 )
@@ -25,6 +28,21 @@ func TestBodies(t *testing.T) {
 		_ = z.Close()
 		return b.Bytes()
 	}
+	brotlied := func(text string) []byte {
+		var b bytes.Buffer
+		z := brotli.NewWriter(&b)
+		_, _ = io.WriteString(z, text)
+		_ = z.Close()
+		return b.Bytes()
+	}
+	zstded := func(text string) []byte {
+		z, err := zstd.NewWriter(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return z.EncodeAll([]byte(text), nil)
+	}
+	members := bytes.Repeat(gzipped(""), 200) // of which nothing comes
 	serve := func(body []byte, header ...string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
@@ -66,9 +84,19 @@ func TestBodies(t *testing.T) {
 		{"exactly as long as may be", serve([]byte("<title>x</title>" + strings.Repeat("y", 1008))), 1024, "x", ""},
 		{"a byte too long", serve([]byte("<title>x</title>" + strings.Repeat("y", 1009))), 1024, "", "body"},
 		{"endless", endless, 1024, "", "body"},
-		{"drip", drip, 8, "", "timeout, retryable"},
+		{"drip", drip, 7, "", "timeout, retryable"},
 		{"compressed", serve(gzipped("<title>x</title>"), "Content-Encoding", "gzip"), 16, "x", ""},
 		{"bomb", serve(gzipped(strings.Repeat("x", 1<<20)), "Content-Encoding", "gzip"), 1024, "", "body"},
+		{"brotli", serve(brotlied("<title>x</title>"), "Content-Encoding", "br"), 16, "x", ""},
+		{"brotli bomb", serve(brotlied(strings.Repeat("x", 1<<20)), "Content-Encoding", "br"), 1024, "", "body"},
+		{"zstd", serve(zstded("<title>x</title>"), "Content-Encoding", "zstd"), 16, "x", ""},
+		{"zstd bomb", serve(zstded(strings.Repeat("x", 1<<20)), "Content-Encoding", "zstd"), 1024, "", "body"},
+		{"one in the other", serve(zstded(string(gzipped("<title>x</title>"))), "Content-Encoding", "gzip, zstd"), 16, "x", ""},
+		{"bomb in a bomb", serve(gzipped(string(gzipped(strings.Repeat("x", 64<<20)))), "Content-Encoding", "gzip, gzip"), 1024, "", "body"},
+		{"encoded too often", serve(nil, "Content-Encoding", "gzip, gzip, gzip, gzip"), 0, "", "body"},
+		{"encoded without a name", serve([]byte("x"), "Content-Encoding", "rot13"), 0, "", "body"},
+		{"much that decodes to nothing", serve(members, "Content-Encoding", "gzip"), 0, "", "body"},
+		{"compressed and cut off", serve(gzipped("<title>x</title>")[:20], "Content-Encoding", "gzip"), 9, "", "body"},
 		{"not compressed as it says", serve([]byte("<title>x</title>"), "Content-Encoding", "gzip"), 0, "", "body"},
 		{"cut off", serve([]byte("<title>x</title>"), "Content-Length", "100"), 16, "", "body, retryable"},
 		{"latin 1", serve([]byte("<title>\xe9</title>"), "Content-Type", "text/html; charset=iso-8859-1"), 16, "é", ""},

@@ -7,17 +7,25 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
+	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"pipeworks/internal/compressed"
 )
 
 // client sends single requests. It follows no redirect and repeats nothing:
 // that is decided with the frontier.
 type client struct {
-	transport *http.Transport
-	userAgent string
-	timeout   time.Duration // of a request, to the last byte of its answer
+	transports [2]*http.Transport // by reach: a connection is used for requests of one reach alone
+	proxy      func(*http.Request) (*url.URL, error)
+	own        Credentials
+	userAgent  string
+	timeout    time.Duration // of a request, to the last byte of its answer
+	idle       time.Duration // to the first byte, and between two
 }
 
 const (
@@ -27,32 +35,39 @@ const (
 	maxDrain       = 64 << 10         // bytes read to keep a connection whose answer is of no use
 )
 
-// dialFunc opens connections; tests have their own.
-type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
-
 func newClient(cfg *Config) *client {
+	c := &client{userAgent: cfg.UserAgent, own: cfg.Credentials, timeout: cfg.Timeout, idle: cfg.IdleTimeout, proxy: http.ProxyFromEnvironment}
+	if cfg.Proxy != nil {
+		c.proxy = http.ProxyURL(cfg.Proxy)
+	}
 	dial := cfg.dial
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: connectTimeout}).DialContext
+		dial = (&dialer{resolver: newResolver(), timeout: connectTimeout}).dial
 	}
-	return &client{
-		userAgent: cfg.UserAgent,
-		timeout:   cfg.Timeout,
-		transport: &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            dial,
+	for i := range c.transports {
+		c.transports[i] = &http.Transport{
+			Proxy: c.proxy,
+			DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
+				return dial(ctx, reach(i), address)
+			},
 			ForceAttemptHTTP2:      true, // a dialer of one's own turns it off
+			DisableCompression:     true, // bodies are decoded here, where their length is watched
 			TLSHandshakeTimeout:    connectTimeout,
 			MaxIdleConns:           2 * cfg.Jobs,
 			MaxIdleConnsPerHost:    cfg.PerHost,
 			IdleConnTimeout:        idleTimeout,
 			MaxResponseHeaderBytes: maxHeader,
-		},
+		}
 	}
+	return c
 }
 
 // close closes the connections kept open.
-func (c *client) close() { c.transport.CloseIdleConnections() }
+func (c *client) close() {
+	for _, t := range c.transports {
+		t.CloseIdleConnections()
+	}
+}
 
 // answer is what a request brought.
 type answer struct {
@@ -61,30 +76,34 @@ type answer struct {
 	body       []byte     // decoded; valid until the worker's next request
 	redirect   bool       // header's Location says where to go
 	err        *pageError // why there is none, or not all of it
+	public     bool       // it came from the public internet
 	sent       time.Time
 	took       time.Duration
 	retryAfter time.Duration // 0: the server names none
 }
 
-// get fetches the address. It reads at most limit bytes of the body into buf.
-func (c *client) get(ctx context.Context, to *address, limit int, buf *bytes.Buffer) (a answer) {
+// get sends the request of a task. It reads at most limit bytes of the body into
+// buf.
+func (c *client) get(ctx context.Context, t *task, limit int, buf *bytes.Buffer) (a answer) {
 	a.sent = time.Now()
 	defer func() { a.took = time.Since(a.sent) }()
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	request, err := to.request(ctx)
+	ctx, watch := newWatch(ctx, c.timeout, c.idle)
+	defer watch.stop()
+	request, err := c.request(ctx, t, &a)
 	if err != nil {
 		a.err = newError(kindURL, false, "%v", err)
 		return a
 	}
-	request.Header.Set("User-Agent", c.userAgent)
-	request.Header.Set("Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")
-	response, err := c.transport.RoundTrip(request)
+	response, err := c.transport(t, request).RoundTrip(request)
 	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		a.err = requestError(err, false)
 		return a
 	}
 	defer response.Body.Close()
+	watch.tick()
 	a.status, a.header = response.StatusCode, response.Header
 	a.retryAfter = retryAfter(a.header.Get("Retry-After"), a.sent)
 	switch a.status {
@@ -96,18 +115,40 @@ func (c *client) get(ctx context.Context, to *address, limit int, buf *bytes.Buf
 		return a
 	}
 	buf.Reset()
-	_, err = buf.ReadFrom(io.LimitReader(response.Body, int64(limit)+1))
+	a.err = readBody(&wire{body: response.Body, watch: watch, ctx: ctx}, a.header.Get("Content-Encoding"), limit, buf)
 	a.body = buf.Bytes()
-	switch {
-	case a.status >= 400:
+	if a.status >= 400 {
 		a.err = newError(kindHTTP, retryableStatus(a.status), "%s", statusText(a.status))
-	case err != nil:
-		a.err = requestError(err, true)
-	case len(a.body) > limit:
-		a.err = newError(kindBody, false, "longer than %s", byteSize(limit))
 	}
-	a.body = a.body[:min(len(a.body), limit)]
 	return a
+}
+
+// request is the one that a task wants. It notes in a where the answer comes
+// from.
+func (c *client) request(ctx context.Context, t *task, a *answer) (*http.Request, error) {
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		at, err := netip.ParseAddrPort(info.Conn.RemoteAddr().String())
+		a.public = err == nil && isPublic(at.Addr().Unmap()) == nil
+	}})
+	request, err := t.to.request(ctx)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("User-Agent", c.userAgent)
+	request.Header.Set("Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")
+	request.Header.Set("Accept-Encoding", compressed.Encodings)
+	c.own.add(request, t)
+	return request, nil
+}
+
+// transport is that for a task. A proxy does the connecting itself.
+func (c *client) transport(t *task, request *http.Request) *http.Transport {
+	if t.reach != anywhere {
+		if proxy, err := c.proxy(request); err != nil || proxy == nil {
+			return c.transports[t.reach]
+		}
+	}
+	return c.transports[anywhere]
 }
 
 // retryableStatus reports whether the same request may have another answer

@@ -3,7 +3,12 @@ package crawl
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,12 +38,16 @@ Output fields: seq, url, final_url, status, content_type, charset, bytes, title,
 the selected ones, fetched_at, elapsed_ms, depth, parent, redirects [{status,
 url}], etag, last_modified, sha256, from_cache, dup_of, error {kind, message,
 retryable}, input. What is not known is null. Kinds of error: url, robots, dns,
-connect, tls, timeout, protocol, redirect, http, busy, body, parse. The fields
-of --dry-run are url, allowed, reason, input.
+connect, address, tls, timeout, protocol, redirect, http, busy, body, parse. The
+fields of --dry-run are url, allowed, reason, input.
 
 --select takes name=CSS (the text of the first match, white space folded),
 name=CSS@attr (an attribute), name=CSS@abs:attr (a link, made absolute), and
 name[]=... (an array of all matches).
+
+What you give to be shown to servers, such as a header or a password, is shown
+to those alone that it is for, not to others that they redirect to. Link-local
+addresses are never connected to.
 
 robots.txt is obeyed. 429, 5xx and network failures are tried again, no sooner
 than Retry-After says. A TIME is 250ms, 10s, 1m30s or a number of seconds.
@@ -61,9 +70,17 @@ could not be had (their records say why).`,
 			&cli.DurationFlag{Name: "delay", Usage: "`TIME` between two requests to one host (default " + DefaultDelay.String() + ", none on this machine)"},
 			cmdline.TimeoutFlag(DefaultTimeout, "`TIME` for a request, to the last byte of its answer"),
 			cmdline.RetriesFlag(2, "try `N` times more after a failure that may pass"),
-			&cli.StringFlag{Name: "max-body", Value: "10MiB", Usage: "longest page taken, a `SIZE`"},
-			&cli.StringFlag{Name: "user-agent", Value: DefaultUserAgent, Usage: "`TEXT` of the User-Agent header; its first word is the name looked up in robots.txt"},
+			&cli.DurationFlag{Name: "idle-timeout", Value: DefaultIdleTimeout, Usage: "`TIME` for the first byte of an answer, and from one to the next"},
+			&cli.StringFlag{Name: "max-body", Value: "10MiB", Usage: "longest page taken, a `SIZE`, decompressed"},
+			&cli.StringFlag{Name: "user-agent", Usage: "`TEXT` of the User-Agent header; its first word is the name looked up in robots.txt (default " + DefaultUserAgent + "/VERSION)"},
+			&cli.StringFlag{Name: "contact", Usage: "add an address, a `URL` or e-mail, to the User-Agent"},
 			&cli.BoolFlag{Name: "ignore-robots", Usage: "fetch what robots.txt forbids"},
+			&cli.StringSliceFlag{Name: "header", Usage: "send the header `LINE`, \"Name: value\", to the origin of the input's URL; @FILE has such lines; repeatable"},
+			&cli.StringFlag{Name: "cookie-jar", Usage: "send the cookies in `FILE`, in Netscape's format"},
+			&cli.StringFlag{Name: "netrc", Usage: "send the logins in `FILE`, such as ~/.netrc, to their machines"},
+			&cli.StringFlag{Name: "proxy", Usage: "connect by the proxy at `URL` (default: what $HTTP_PROXY, $HTTPS_PROXY and $NO_PROXY say)"},
+			&cli.BoolFlag{Name: "public-only", Usage: "connect to public addresses alone ($CRAWL_PUBLIC_ONLY=1 does the same)"},
+			&cli.BoolFlag{Name: "allow-private-redirects", Usage: "let a public page redirect to an address that is not public"},
 			&cli.BoolFlag{Name: "errors-ok", Usage: "exit 0 even if pages could not be had"},
 			cmdline.InputFormatFlag(),
 			cmdline.FormatFlag(),
@@ -111,32 +128,34 @@ func action(ctx context.Context, inv *cmdline.Invocation) error {
 
 // config gives the flags their meaning.
 func config(inv *cmdline.Invocation) (cfg Config, err error) {
-	for _, name := range []string{"jobs", "per-host"} {
-		if inv.Int(name) < 1 {
-			return cfg, cmdline.Usagef("--%s %d: at least 1", name, inv.Int(name))
-		}
-	}
-	if inv.Int("retries") < 0 {
-		return cfg, cmdline.Usagef("--retries %d: at least 0", inv.Int("retries"))
-	}
-	if inv.Duration("delay") < 0 {
-		return cfg, cmdline.Usagef("--delay %v: not below 0", inv.Duration("delay"))
-	}
-	if inv.Duration("timeout") <= 0 {
-		return cfg, cmdline.Usagef("--timeout %v: more than 0", inv.Duration("timeout"))
+	if err := checkNumbers(inv); err != nil {
+		return cfg, err
 	}
 	cfg = Config{
 		URLField:     inv.String("url-field"),
-		Jobs:         inv.Int("jobs"),
-		PerHost:      inv.Int("per-host"),
-		Timeout:      inv.Duration("timeout"),
-		Retries:      inv.Int("retries"),
-		UserAgent:    inv.String("user-agent"),
-		IgnoreRobots: inv.Bool("ignore-robots"),
 		Fields:       inv.StringSlice("fields"),
 		Ordered:      inv.Bool("ordered"),
 		DryRun:       inv.Bool("dry-run"),
+		Jobs:         inv.Int("jobs"),
+		PerHost:      inv.Int("per-host"),
+		Timeout:      inv.Duration("timeout"),
+		IdleTimeout:  inv.Duration("idle-timeout"),
+		Retries:      inv.Int("retries"),
+		UserAgent:    userAgent(inv),
+		IgnoreRobots: inv.Bool("ignore-robots"),
 		ErrorsOK:     inv.Bool("errors-ok"),
+
+		PublicOnly:            inv.Bool("public-only") || os.Getenv("CRAWL_PUBLIC_ONLY") == "1",
+		AllowPrivateRedirects: inv.Bool("allow-private-redirects"),
+	}
+	if cfg.Credentials, err = credentials(inv); err != nil {
+		return cfg, cmdline.Usage(err)
+	}
+	if cfg.Proxy, err = proxy(inv); err != nil {
+		return cfg, err
+	}
+	if cfg.PublicOnly && proxied(cfg.Proxy) {
+		return cfg, cmdline.UsageHint(errors.New("--public-only does not go with a proxy, which does the connecting"), "unset HTTP_PROXY and HTTPS_PROXY")
 	}
 	if inv.IsSet("delay") {
 		delay := inv.Duration("delay")
@@ -160,4 +179,86 @@ func config(inv *cmdline.Invocation) (cfg Config, err error) {
 		cfg.Select = append(cfg.Select, s)
 	}
 	return cfg, cmdline.Usage(cfg.check())
+}
+
+// checkNumbers reports numbers and times that mean nothing.
+func checkNumbers(inv *cmdline.Invocation) error {
+	for _, name := range []string{"jobs", "per-host"} {
+		if inv.Int(name) < 1 {
+			return cmdline.Usagef("--%s %d: at least 1", name, inv.Int(name))
+		}
+	}
+	if inv.Int("retries") < 0 {
+		return cmdline.Usagef("--retries %d: at least 0", inv.Int("retries"))
+	}
+	if inv.Duration("delay") < 0 {
+		return cmdline.Usagef("--delay %v: not below 0", inv.Duration("delay"))
+	}
+	for _, name := range []string{"timeout", "idle-timeout"} {
+		if inv.Duration(name) <= 0 {
+			return cmdline.Usagef("--%s %v: more than 0", name, inv.Duration(name))
+		}
+	}
+	return nil
+}
+
+// userAgent is what the crawler says it is.
+func userAgent(inv *cmdline.Invocation) string {
+	agent := inv.String("user-agent")
+	if agent == "" {
+		agent = DefaultUserAgent + "/" + cmdline.Version()
+	}
+	if contact := inv.String("contact"); contact != "" {
+		agent += " (+" + contact + ")"
+	}
+	return agent
+}
+
+// credentials are those of the flags.
+func credentials(inv *cmdline.Invocation) (c Credentials, err error) {
+	for _, line := range inv.StringSlice("header") {
+		if err := c.AddHeader(line); err != nil {
+			return c, fmt.Errorf("--header: %w", err)
+		}
+	}
+	if path := inv.String("cookie-jar"); path != "" {
+		if err := c.ReadCookies(path); err != nil {
+			return c, fmt.Errorf("--cookie-jar: %w", err)
+		}
+	}
+	if path := inv.String("netrc"); path != "" {
+		if err := c.ReadNetrc(path); err != nil {
+			return c, fmt.Errorf("--netrc: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// proxy is the one of the flag, nil if it is not given.
+func proxy(inv *cmdline.Invocation) (*url.URL, error) {
+	text := inv.String("proxy")
+	if text == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "":
+		return nil, cmdline.Usagef("--proxy is not a URL such as http://localhost:3128")
+	case !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme):
+		return nil, cmdline.Usagef("--proxy: scheme %s is not one of http, https, socks5, socks5h", u.Scheme)
+	case u.User != nil:
+		return nil, cmdline.UsageHint(errors.New("--proxy has a password, which every user of this machine could read"), "put it into $HTTPS_PROXY or $HTTP_PROXY")
+	}
+	return u, nil
+}
+
+// proxied reports whether requests to the public internet go by a proxy.
+func proxied(given *url.URL) bool {
+	for _, scheme := range []string{"http", "https"} {
+		u, err := http.ProxyFromEnvironment(&http.Request{URL: &url.URL{Scheme: scheme, Host: "example.com"}})
+		if given != nil || u != nil || err != nil {
+			return true
+		}
+	}
+	return false
 }

@@ -57,7 +57,7 @@
 // up to two minutes; if a host asks for more, what is wanted from it ends with
 // an error of the kind busy, without a request. A host that answers 429 or 503
 // is asked less often from then on. One that gives no answer five times in a
-// row is left alone for a while, and after ten times for ten minutes, in which
+// row is left alone for a while, and after eight times for ten minutes, in which
 // what is wanted from it ends as busy. Others go on meanwhile.
 //
 // Credentials in a URL go to its origin only.
@@ -68,6 +68,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -86,8 +87,10 @@ const (
 	DefaultJobs      = 16
 	DefaultPerHost   = 2
 	DefaultDelay     = 250 * time.Millisecond
-	DefaultTimeout   = 30 * time.Second
+	DefaultTimeout   = time.Minute
 	DefaultMaxBody   = 10 << 20
+
+	DefaultIdleTimeout = 20 * time.Second
 )
 
 // Config says what to fetch and how. The zero value works.
@@ -102,10 +105,16 @@ type Config struct {
 	PerHost      int            // requests at once at one host; 0 is DefaultPerHost
 	Delay        *time.Duration // between two requests to one host; nil is DefaultDelay, none on this machine
 	Timeout      time.Duration  // of a request, to the last byte of the answer; 0 is DefaultTimeout
+	IdleTimeout  time.Duration  // to the first byte, and between two; 0 is DefaultIdleTimeout
 	Retries      int            // how often a request that may succeed later is repeated
 	MaxBody      int            // bytes of a page, decoded; 0 is DefaultMaxBody
 	UserAgent    string         // its leading letters and hyphens are the name that robots.txt is searched for; "" is DefaultUserAgent
 	IgnoreRobots bool
+	Credentials  Credentials
+	Proxy        *url.URL // nil: that of the environment, if any
+
+	PublicOnly            bool // connect to addresses of the public internet alone
+	AllowPrivateRedirects bool // from them to others
 
 	Input    record.ReaderOptions // Source, Fallback and LineField are set for each input
 	Format   record.Format        // of the output; Auto is JSONL
@@ -204,6 +213,7 @@ func (c *Config) complete() {
 	setDefault(&c.Jobs, DefaultJobs)
 	setDefault(&c.PerHost, DefaultPerHost)
 	setDefault(&c.Timeout, DefaultTimeout)
+	setDefault(&c.IdleTimeout, DefaultIdleTimeout)
 	setDefault(&c.MaxBody, DefaultMaxBody)
 	setDefault(&c.UserAgent, DefaultUserAgent)
 	setDefault(&c.Format, record.JSONL)

@@ -1,8 +1,6 @@
 package crawl
 
 import (
-	"compress/flate"
-	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -24,6 +22,7 @@ const (
 	kindRobots   kind = "robots"   // robots.txt forbids it, or answers 5xx
 	kindDNS      kind = "dns"      // the host's name could not be looked up
 	kindConnect  kind = "connect"  // no connection to the host
+	kindAddress  kind = "address"  // the host's address is one that must not be connected to
 	kindTLS      kind = "tls"      // no secure connection to it
 	kindTimeout  kind = "timeout"  // the answer was not whole in time
 	kindProtocol kind = "protocol" // the connection broke, or the answer was not HTTP
@@ -75,21 +74,23 @@ func requestError(err error, reading bool) *pageError {
 		record      tls.RecordHeaderError
 		alert       tls.AlertError
 		authority   x509.UnknownAuthorityError
-		corrupt     flate.CorruptInputError
+		refused     *addressError
 	)
 	switch {
+	case errors.As(err, &refused):
+		return newError(kindAddress, false, "connection refused: %v", refused)
+	case errors.Is(err, errIdle), errors.Is(err, errTimeout), errors.Is(err, errSlow):
+		return newError(kindTimeout, true, "%v", err)
 	case errors.As(err, &dns):
 		return newError(kindDNS, !dns.IsNotFound, "look up %s: %s", dns.Name, dns.Err)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return newError(kindTimeout, true, "no whole answer in time")
+		return newError(kindTimeout, true, "%v", errTimeout)
 	case errors.As(err, &certificate), errors.As(err, &authority), errors.As(err, &record), errors.As(err, &alert):
 		return newError(kindTLS, false, "%v", err)
 	case errors.As(err, &op) && op.Op == "dial" && errors.As(err, &call):
 		return newError(kindConnect, true, "connect to %v: %v", op.Addr, call.Err)
 	case errors.As(err, &op) && op.Op == "dial":
 		return newError(kindConnect, true, "%v", err)
-	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.As(err, &corrupt):
-		return newError(kindBody, false, "%v", err)
 	case reading:
 		return newError(kindBody, true, "%v", err)
 	}

@@ -54,9 +54,10 @@ type frontier struct {
 
 // input is what a task was read from. The zero value is that of a robots.txt.
 type input struct {
-	seq int64
-	url record.Value // the URL as it came
-	raw []byte       // the record as JSON; nil if it is nothing but the URL
+	seq  int64
+	url  record.Value // the URL as it came
+	raw  []byte       // the record as JSON; nil if it is nothing but the URL
+	home string       // the origin of the URL, which alone sees the user's headers
 
 	tasks int // that are not done
 }
@@ -71,6 +72,7 @@ type task struct {
 	rules  *origin    // whose robots.txt it is; nil: a page
 	err    *pageError // why there is nothing to fetch
 	due    time.Time  // no request before; the place in the queue, too
+	reach  reach      // of connections
 	depth  int        // links between the input's page and this one
 	parent string     // the page with the link
 	dupOf  uint32     // the input that the URL came with before; 0: none
@@ -305,8 +307,22 @@ func (f *frontier) setRules(t *task, r ruling, o outcome) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	origin := t.rules
-	f.size += r.size - origin.size
 	waiting := origin.waiting
+	if t.reach != anywhere && r.err != nil && r.err.Kind == kindAddress {
+		// Others may have what this task must not even ask.
+		origin.waiting, origin.asked = nil, false
+		f.free(t, o)
+		for _, w := range waiting {
+			if w.reach == t.reach {
+				f.settle(w, r.err)
+			} else {
+				f.enqueue(w)
+			}
+		}
+		f.wake()
+		return
+	}
+	f.size += r.size - origin.size
 	origin.ruling, origin.waiting, origin.asked, origin.expires = r, nil, false, time.Now().Add(r.life)
 	origin.host.delay = max(origin.host.delay, r.delay())
 	f.place(origin.host)
@@ -362,7 +378,7 @@ func (f *frontier) enqueue(t *task) {
 				return
 			}
 			o.asked = true
-			t = &task{input: &input{}, rules: o, to: t.to.robots()}
+			t = &task{input: &input{}, rules: o, to: t.to.robots(), reach: t.reach}
 		}
 	}
 	if f.verdicts && t.rules == nil {
@@ -407,19 +423,19 @@ func (f *frontier) free(t *task, o outcome) {
 
 // place puts the host where it belongs in the heap, or takes it out.
 func (f *frontier) place(h *host) {
-	var due time.Time
 	switch {
 	case h.active >= f.perHost, len(h.queue) == 0 && (h.chain.empty() || h.loaded >= hostLoaded):
 		if h.index >= 0 {
 			heap.Remove(&f.ready, h.index)
 		}
 		return
-	case len(h.queue) > 0:
-		due = h.queue[0].due
-	}
-	h.at = h.next()
-	if due.After(h.at) {
-		h.at = due
+	case len(h.queue) == 0:
+		h.at = time.Time{} // to bring its tasks back from disk is no request
+	default:
+		h.at = h.next()
+		if due := h.queue[0].due; due.After(h.at) {
+			h.at = due
+		}
 	}
 	if h.index >= 0 {
 		heap.Fix(&f.ready, h.index)

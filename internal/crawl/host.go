@@ -26,7 +26,7 @@ const (
 const (
 	restAfter  = 5
 	firstRest  = 5 * time.Second
-	closeAfter = 10
+	closeAfter = 8
 	closedFor  = 10 * time.Minute
 )
 

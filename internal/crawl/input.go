@@ -84,6 +84,11 @@ func (c *crawler) task(rec *record.Record) (*task, error) {
 	}
 	if err != nil {
 		t.err = newError(kindURL, false, "%v", err)
+		return t, nil
+	}
+	t.home = t.to.origin
+	if c.cfg.PublicOnly {
+		t.reach = publicOnly
 	}
 	return t, nil
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ type internet struct {
 
 	mu       sync.Mutex
 	servers  map[string]*listener
+	ips      map[string]string // of hosts that have an address
 	requests []request
 	active   map[string]int
 	most     map[string]int // requests at once, by host
@@ -35,6 +37,7 @@ type request struct {
 	At   time.Duration // since the internet began
 	URL  string
 	Auth string
+	Key  string // X-Api-Key
 }
 
 // newInternet serves the handlers, each at its host.
@@ -45,7 +48,7 @@ func newInternet(t *testing.T, handlers map[string]http.HandlerFunc) *internet {
 		l := &listener{conns: make(chan net.Conn), closed: make(chan struct{})}
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			n.mu.Lock()
-			n.requests = append(n.requests, request{time.Since(start), "http://" + r.Host + r.RequestURI, r.Header.Get("Authorization")})
+			n.requests = append(n.requests, request{time.Since(start), "http://" + r.Host + r.RequestURI, r.Header.Get("Authorization"), r.Header.Get("X-Api-Key")})
 			n.active[r.Host]++
 			n.most[r.Host] = max(n.most[r.Host], n.active[r.Host])
 			n.mu.Unlock()
@@ -64,15 +67,22 @@ func newInternet(t *testing.T, handlers map[string]http.HandlerFunc) *internet {
 }
 
 // dial connects to a server. There is no other host than those of the test.
-func (n *internet) dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (n *internet) dial(ctx context.Context, to reach, address string) (net.Conn, error) {
 	host := strings.TrimSuffix(address, ":80")
 	l := n.servers[host]
 	if l == nil {
 		time.Sleep(time.Second)
 		name, _, _ := net.SplitHostPort(address)
-		return nil, &net.OpError{Op: "dial", Net: network, Err: &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}}
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}}
 	}
 	client, server := net.Pipe()
+	if ip := n.ips[host]; ip != "" {
+		at := netip.MustParseAddr(ip)
+		if err := to.check(at); err != nil {
+			return nil, err
+		}
+		client = located{client, net.TCPAddrFromAddrPort(netip.AddrPortFrom(at, 80))}
+	}
 	select {
 	case l.conns <- server:
 		return client, nil
@@ -81,6 +91,14 @@ func (n *internet) dial(ctx context.Context, network, address string) (net.Conn,
 	}
 	return nil, ctx.Err()
 }
+
+// located is a connection to an address.
+type located struct {
+	net.Conn
+	at net.Addr
+}
+
+func (c located) RemoteAddr() net.Addr { return c.at }
 
 // log is what was asked for so far, in order.
 func (n *internet) log() []request {

@@ -146,7 +146,7 @@ func TestSlowHostStallsNobody(t *testing.T) {
 			"b.test":    text("x"),
 		})
 		var out bytes.Buffer
-		cfg := Config{Jobs: 3, Timeout: time.Minute, dial: n.dial}
+		cfg := Config{Jobs: 3, IdleTimeout: time.Minute, dial: n.dial}
 		input := lines(1000, "http://slow.test/%d") + lines(3, "http://b.test/%d") // most of the first wait on disk
 		if _, err := Run(t.Context(), cfg, stream.Inputs{Stdin: strings.NewReader(input)}, &out); err != nil {
 			t.Fatal(err)
@@ -163,6 +163,45 @@ func TestSlowHostStallsNobody(t *testing.T) {
 		for i, url := range n.pages()[3:] {
 			if want := fmt.Sprintf("http://slow.test/%d", i); url != want && i > 0 {
 				t.Fatalf("request %d is for %s, want %s", i, url, want)
+			}
+		}
+	})
+}
+
+// A host that gives no answer is rested, and then given up for a while; others go
+// on.
+func TestFailingHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newInternet(t, map[string]http.HandlerFunc{
+			"down.test": answers(map[string]http.HandlerFunc{"/": hangUp}),
+			"b.test":    text("x"),
+		})
+		start := time.Now()
+		got, _ := n.run(Config{PerHost: 1, Delay: new(time.Duration)}, lines(1000, "http://down.test/?%d")+lines(3, "http://b.test/%d"))
+		requests := 0
+		for _, r := range n.log() {
+			if strings.Contains(r.URL, "down.test/?") {
+				requests++
+			}
+		}
+		if requests < closeAfter || requests > 2*closeAfter { // net/http itself repeats some
+			t.Errorf("%d requests at the host", requests)
+		}
+		if took := time.Since(start); took > time.Minute {
+			t.Errorf("took %v", took)
+		}
+		busy := 0
+		for _, r := range got[:1000] {
+			if failure(r) == "busy, retryable" {
+				busy++
+			}
+		}
+		if busy != 1000-closeAfter {
+			t.Errorf("%d records say that the host is left alone", busy)
+		}
+		for _, r := range got[1000:] {
+			if r.Error != nil {
+				t.Errorf("record %+v", r)
 			}
 		}
 	})

@@ -65,6 +65,83 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
+// Who is redirected from the public internet to an address that is not of it
+// is not connected, unless that is allowed; who was sent there is.
+func TestPrivateRedirects(t *testing.T) {
+	inside := answers(map[string]http.HandlerFunc{"/x": text("<title>secret</title>")})
+	for _, c := range []struct {
+		name, input string
+		cfg         Config
+		failures    []string
+	}{
+		{"from outside", "http://out.test/", Config{}, []string{"address"}},
+		{"from outside, by another one", "http://out.test/far", Config{}, []string{"address"}},
+		{"from outside, allowed", "http://out.test/", Config{AllowPrivateRedirects: true}, []string{""}},
+		{"from inside", "http://in2.test/", Config{}, []string{""}},
+		{"straight", "http://in.test/x", Config{}, []string{""}},
+		{"both", "http://out.test/\nhttp://in.test/x", Config{}, []string{"address", ""}},
+		{"both, the other way round", "http://in.test/x\nhttp://out.test/", Config{}, []string{"", "address"}},
+		{"public only", "http://in.test/x", Config{PublicOnly: true}, []string{"address"}},
+		{"public only, outside", "http://out.test/x", Config{PublicOnly: true}, []string{""}},
+		{"metadata", "http://meta.test/x", Config{AllowPrivateRedirects: true}, []string{"address"}},
+	} {
+		for _, ignore := range []bool{false, true} {
+			t.Run(c.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					n := newInternet(t, map[string]http.HandlerFunc{
+						"out.test": answers(map[string]http.HandlerFunc{
+							"/": redirect("http://in.test/x"), "/far": redirect("http://out2.test/"), "/x": text("x"),
+						}),
+						"out2.test": answers(map[string]http.HandlerFunc{"/": redirect("http://in.test/x")}),
+						"in.test":   inside,
+						"in2.test":  answers(map[string]http.HandlerFunc{"/": redirect("http://in.test/x")}),
+						"meta.test": inside,
+					})
+					n.ips = map[string]string{"out.test": "93.184.216.34", "out2.test": "2606:2800:220:1::1", "in.test": "10.0.0.1", "in2.test": "10.0.0.2", "meta.test": "169.254.169.254"}
+					c.cfg.IgnoreRobots = ignore
+					got, _ := n.run(c.cfg, c.input)
+					var failures []string
+					for _, r := range got {
+						failures = append(failures, failure(r))
+					}
+					if diff := cmp.Diff(c.failures, failures); diff != "" {
+						t.Errorf("failures (-want +got)\n%s", diff)
+					}
+				})
+			})
+		}
+	}
+}
+
+// What the user gave is shown to whom it was given for, and to nobody that a
+// redirect leads to.
+func TestOwnCredentials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newInternet(t, map[string]http.HandlerFunc{
+			"a.test":      answers(map[string]http.HandlerFunc{"/1": redirect("/2"), "/2": redirect("http://a.test:8080/3")}),
+			"a.test:8080": answers(map[string]http.HandlerFunc{"/3": redirect("http://b.test/4")}),
+			"b.test":      answers(map[string]http.HandlerFunc{"/4": redirect("http://a.test/5")}),
+		})
+		var own Credentials
+		if err := own.AddHeader("X-Api-Key:  secret "); err != nil {
+			t.Fatal(err)
+		}
+		own.logins = map[string]login{"b.test": {"u", "p"}}
+		n.run(Config{Credentials: own}, "http://a.test/1\n")
+		want := map[string]string{
+			"http://a.test/1": "secret", "http://a.test/2": "secret", "http://a.test:8080/3": "", "http://b.test/4": "", "http://a.test/5": "secret",
+		}
+		for _, r := range n.log() {
+			if key, ok := want[r.URL]; ok && r.Key != key {
+				t.Errorf("%s saw the header as %q, want %q", r.URL, r.Key, key)
+			}
+			if host := strings.Contains(r.URL, "b.test"); host != (r.Auth == "Basic dTpw") {
+				t.Errorf("%s saw Authorization %q", r.URL, r.Auth)
+			}
+		}
+	})
+}
+
 // The credentials of a URL go to its origin, behind redirects too, and to no
 // other.
 func TestCredentials(t *testing.T) {

@@ -92,10 +92,11 @@ func (t *task) append(b []byte, whole bool) []byte {
 		b = append(b, 1, byte(t.url.Kind))
 		b = appendBytes(b, t.url.Bytes)
 		b = appendBytes(b, t.raw)
+		b = appendBytes(b, t.home)
 	} else {
 		b = append(b, 0)
 	}
-	b = binary.AppendUvarint(b, uint64(t.depth))
+	b = binary.AppendUvarint(append(b, byte(t.reach)), uint64(t.depth))
 	b = appendBytes(b, t.parent)
 	b = appendBytes(b, t.to.href)
 	b = appendBytes(b, t.to.origin)
@@ -120,13 +121,14 @@ func decodeTasks(text []byte, inputs map[int64]*input) (tasks []*task, err error
 		if d.byte() == 1 {
 			t.input = &input{seq: seq}
 			t.url.Kind = record.Kind(d.byte())
-			t.url.Bytes, t.raw = d.bytes(), d.bytes()
+			t.url.Bytes, t.raw, t.home = d.bytes(), d.bytes(), string(d.bytes())
 			if len(t.raw) == 0 {
 				t.raw = nil
 			}
 		} else if t.input = inputs[seq]; t.input == nil {
 			d.bad = true
 		}
+		t.reach = reach(d.byte())
 		t.depth = int(d.uvarint())
 		t.parent = string(d.bytes())
 		t.to.href, t.to.origin, t.to.host = string(d.bytes()), string(d.bytes()), string(d.bytes())

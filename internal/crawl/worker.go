@@ -36,7 +36,7 @@ func (c *crawler) work(ctx context.Context) {
 		if t.rules != nil {
 			limit = robots.MaxSize
 		}
-		a := c.client.get(ctx, t.to, limit, &buf)
+		a := c.client.get(ctx, t, limit, &buf)
 		if ctx.Err() != nil {
 			return // whatever it brought may be but a part
 		}
@@ -55,7 +55,9 @@ func (c *crawler) answered(ctx context.Context, t *task, a *answer) {
 	wait := backoff(t.tries)
 	switch a.status {
 	case 0:
-		o.failed = a.err
+		if a.err.Kind != kindURL && a.err.Kind != kindAddress {
+			o.failed = a.err
+		}
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		o.busy, o.rest = true, max(wait, a.retryAfter)
 	}
@@ -93,6 +95,9 @@ func (c *crawler) redirected(t *task, a *answer) bool {
 	default:
 		t.trail = append(t.trail, hop{a.status, t.to.href})
 		t.to = to
+		if a.public && !c.cfg.AllowPrivateRedirects {
+			t.reach = publicOnly
+		}
 		return true
 	}
 	return false

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"fmt"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -63,6 +65,14 @@ func site(root *os.Root) http.Handler {
 	// Leads elsewhere.
 	mux.HandleFunc("/_/to/{path...}", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/"+r.PathValue("path"), http.StatusMovedPermanently)
+	})
+
+	// What it was asked with.
+	mux.HandleFunc("/_/asked", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		for _, name := range []string{"User-Agent", "Authorization", "Cookie", "X-Api-Key"} {
+			_, _ = fmt.Fprintf(w, "<p>%s", html.EscapeString(r.Header.Get(name)))
+		}
 	})
 
 	// What a page should not have: a NUL, and bytes that are no UTF-8.
