@@ -7,192 +7,265 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
-	"pipeworks/internal/fifo"
 	"pipeworks/internal/stream"
 )
 
-// CallConfig says whom to ask.
+// CallConfig says whom to ask, and how.
 type CallConfig struct {
-	Dir     string        // of the server's pipes
-	Timeout time.Duration // for the server to take the call; 0 is 10 s
-	Format  answerFormat
+	Dir    string        // of the server's pipes
+	Wait   time.Duration // for a server to take the call; 0 is 10 s
+	Format answerFormat
+
+	// Each record of the input is a question, instead of the whole input, and
+	// the answers are written as they come: with their last lines.
+	Each       bool
+	Terminator byte // of such a record: newline or NUL
+
+	// Retry asks again what a server has left unanswered when it went away.
+	Retry bool
 }
 
-// Call sends the SQL of in to the server of a directory, as one question, and
-// writes the rows of the answer to out. An *AnswerError is what the server
-// says of it.
-func Call(ctx context.Context, cfg CallConfig, in stream.Inputs, out io.Writer) error {
-	if cfg.Timeout == 0 {
-		cfg.Timeout = 10 * time.Second
+// CallSummary is what was asked.
+type CallSummary struct {
+	In     int `json:"in"` // questions that were answered
+	Failed int `json:"failed"`
+}
+
+// failedError are questions whose answers said that they failed.
+type failedError struct{ failed, asked int }
+
+func (e *failedError) Error() string {
+	return fmt.Sprintf("%d of %d questions failed", e.failed, e.asked)
+}
+func (e *failedError) ExitStatus() int { return 3 }
+
+// Call sends the SQL of in to the server of a directory and writes the rows of
+// its answers to out. Of a single question the error is an *AnswerError if the
+// server says so.
+func Call(ctx context.Context, cfg CallConfig, in stream.Inputs, out io.Writer) (CallSummary, error) {
+	if cfg.Wait == 0 {
+		cfg.Wait = 10 * time.Second
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	c, err := dial(ctx, &cfg)
 	if err != nil {
-		return err
+		return CallSummary{}, err
 	}
-	defer c.close()
-	// To be gone is what stops the question on the server.
-	stop := context.AfterFunc(ctx, func() {
-		c.query.Close()
-		_ = c.reply.SetReadDeadline(time.Now())
-	})
+	a := &asker{cfg: &cfg, client: c}
+	a.answered.L = &a.mu
+	stop := context.AfterFunc(ctx, a.stop)
 	defer stop()
-	var asking sync.WaitGroup
-	asking.Go(func() {
-		if err := c.ask(ctx, in); err != nil {
-			cancel(err)
-		}
-	})
+	a.all.Go(func() { a.end(a.ask(ctx, in)) })
 	w := bufio.NewWriterSize(out, 64<<10)
-	err = copyAnswer(w, c.in)
-	if err == io.EOF {
-		err = fmt.Errorf("call %s: %w", cfg.Dir, errServerGone)
+	err = a.answers(ctx, w)
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
 	}
-	if cause := context.Cause(ctx); cause != nil {
-		err = cause
-	}
-	cancel(nil)
-	asking.Wait()
 	if flushErr := w.Flush(); err == nil {
 		err = flushErr
 	}
-	return err
+	cancel()
+	a.all.Wait()
+	a.client.close()
+	return a.sum, err
 }
-
-// client is one session with a server.
-type client struct {
-	query *os.File // write end
-	reply *os.File // read end
-	in    *bufio.Reader
-}
-
-func (c *client) close() {
-	c.query.Close()
-	c.reply.Close()
-}
-
-// dial begins a session with the server of the directory, which may have to
-// start first.
-func dial(ctx context.Context, cfg *CallConfig) (*client, error) {
-	h := hello{id: newID(), format: cfg.Format}
-	line, err := h.line()
-	if err != nil {
-		return nil, err
-	}
-	deadline := time.Now().Add(cfg.Timeout)
-	ctx, cancel := context.WithDeadlineCause(ctx, deadline, fmt.Errorf("waited %v for a server", cfg.Timeout))
-	defer cancel()
-	door, err := fifo.OpenWhenRead(ctx, filepath.Join(cfg.Dir, helloPipe))
-	if err != nil {
-		return nil, &noServerError{cfg.Dir, err}
-	}
-	defer door.Close()
-	dir, err := fifo.OpenDir(cfg.Dir)
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-
-	// Whoever holds the other ends here keeps the pipes from looking left
-	// before the server has come.
-	var files [4]*os.File
-	defer func() {
-		for _, f := range files {
-			if f != nil {
-				f.Close()
-			}
-		}
-	}()
-	for i, end := range []struct {
-		name string
-		flag int
-	}{
-		{h.id + querySuffix, os.O_RDONLY},
-		{h.id + querySuffix, os.O_WRONLY},
-		{h.id + replySuffix, os.O_RDONLY},
-		{h.id + replySuffix, os.O_WRONLY},
-	} {
-		if i%2 == 0 {
-			if err := dir.Make(end.name); err != nil {
-				return nil, err
-			}
-			defer dir.Remove(end.name) //nolint:errcheck // the server does it too
-		}
-		if files[i], err = dir.Open(end.name, end.flag); err != nil {
-			return nil, err
-		}
-	}
-	c := &client{query: files[1], reply: files[2]}
-	if _, err := door.Write(line); err != nil {
-		return nil, &noServerError{cfg.Dir, err}
-	}
-	stop := context.AfterFunc(ctx, func() { _ = c.reply.SetReadDeadline(time.Now()) })
-	defer stop()
-	c.in = bufio.NewReaderSize(c.reply, 64<<10)
-	if err := copyAnswer(bufio.NewWriter(io.Discard), c.in); err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = &noServerError{cfg.Dir, cause}
-		}
-		return nil, err
-	}
-	if stop() {
-		files[1], files[2] = nil, nil // c's now
-		return c, nil
-	}
-	return nil, context.Cause(ctx)
-}
-
-// noServerError is a call that nobody takes.
-type noServerError struct {
-	dir string
-	err error
-}
-
-func (e *noServerError) Error() string { return "call " + e.dir + ": " + e.err.Error() }
-func (e *noServerError) Unwrap() error { return e.err }
-func (e *noServerError) Hint() string  { return "start one: fifomerge serve " + e.dir }
 
 var (
 	errServerGone = errors.New("the server is gone; what became of the query is unknown")
 	errNUL        = errors.New("the query has a NUL byte, which ends a query here: write x'00' for it in the SQL")
+	errUnended    = errors.New("the input ends in the middle of a question, which is not asked")
 )
 
-// question is a query pipe, open for one question.
-type question struct{ pipe *os.File }
+// asker asks one server after another.
+type asker struct {
+	cfg *CallConfig
+	all sync.WaitGroup // who sends
 
-// errNotRead is a question that the server does not take. Its answer, or its
-// end, tells why.
-var errNotRead = errors.New("the server reads no further")
+	sending sync.Mutex // is held by who writes questions
 
-// Write writes a part of the question.
-func (q question) Write(p []byte) (int, error) {
-	if bytes.IndexByte(p, 0) >= 0 {
-		return 0, errNUL
-	}
-	n, err := q.pipe.Write(p)
-	if err != nil {
-		return n, errNotRead
-	}
-	return n, nil
+	mu         sync.Mutex
+	client     *client // changed by who holds both
+	asked      int
+	sum        CallSummary
+	unanswered []byte    // questions, with Retry
+	answered   sync.Cond // some of them
+	ended      bool      // no more will be asked
+	endErr     error     // the input's
+	stopped    bool
 }
 
-// ask sends the input as one question.
-func (c *client) ask(ctx context.Context, in stream.Inputs) error {
+// maxUnanswered is how many bytes of questions are kept to be asked again
+// before the next has to wait.
+const maxUnanswered = 1 << 20
+
+// ask sends the input.
+func (a *asker) ask(ctx context.Context, in stream.Inputs) error {
+	open := false // a question
 	err := in.Each(ctx, func(input *stream.Input) error {
-		_, err := io.Copy(question{c.query}, input)
-		return err
+		buf := make([]byte, 64<<10)
+		for {
+			n, err := input.Read(buf)
+			if err == io.EOF {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if !a.cfg.Each || a.cfg.Terminator != 0 {
+				if bytes.IndexByte(buf[:n], 0) >= 0 {
+					return errNUL
+				}
+			}
+			if a.cfg.Each && a.cfg.Terminator != 0 {
+				endInNUL(buf[:n], a.cfg.Terminator)
+			}
+			open = buf[n-1] != 0
+			a.send(buf[:n])
+		}
 	})
-	if err == nil {
-		_, _ = c.query.Write([]byte{0})
-	}
-	if err == errNotRead {
-		return nil
+	if err == nil && !a.cfg.Each {
+		a.send([]byte{0})
+	} else if err == nil && open {
+		err = errUnended
 	}
 	return err
+}
+
+// endInNUL puts NUL in the place of each terminator.
+func endInNUL(p []byte, terminator byte) {
+	for i := range p {
+		if p[i] == terminator {
+			p[i] = 0
+		}
+	}
+}
+
+// send sends a part of the questions. That the server does not take it, its
+// answer or its end will tell.
+func (a *asker) send(p []byte) {
+	a.awaitRoom()
+	a.sending.Lock()
+	defer a.sending.Unlock()
+	a.mu.Lock()
+	if a.cfg.Retry {
+		a.unanswered = append(a.unanswered, p...)
+	}
+	a.asked += bytes.Count(p, []byte{0})
+	c := a.client
+	a.mu.Unlock()
+	_, _ = c.query.Write(p)
+}
+
+// awaitRoom waits until enough of what was asked is answered.
+func (a *asker) awaitRoom() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for len(a.unanswered) > maxUnanswered && a.asked > a.sum.In && !a.stopped {
+		a.answered.Wait()
+	}
+}
+
+// end says that nothing more is asked. Who waits for an answer that will not
+// come is woken.
+func (a *asker) end(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ended, a.endErr = true, err
+	if a.asked == a.sum.In {
+		a.client.stopReading()
+	}
+}
+
+// stop ends all waiting. To be gone is what stops the question on the server.
+func (a *asker) stop() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stopped = true
+	a.client.query.Close()
+	a.client.stopReading()
+	a.answered.Broadcast()
+}
+
+// answers copies the answers to out until there are no more.
+func (a *asker) answers(ctx context.Context, out *bufio.Writer) error {
+	attempts := 1
+	for !a.done() {
+		begun, err := copyAnswer(out, a.client.in, a.cfg.Each)
+		answer, failed := errors.AsType[*AnswerError](err)
+		switch {
+		case err == nil, failed && a.cfg.Each:
+			a.count(failed)
+			attempts = 1
+		case failed:
+			return answer
+		case a.done():
+		case err != errServerGone:
+			return err
+		case !a.cfg.Retry, begun && !a.cfg.Each, !begun && attempts == maxAttempts:
+			return fmt.Errorf("call %s: %w", a.cfg.Dir, err)
+		default:
+			attempts++
+			if begun { // what was written cannot be taken back
+				_, _ = fmt.Fprintf(out, "\n. 1\t%v\n", err) // an error stays until Flush
+				a.count(true)
+				attempts = 1
+			}
+			if err := a.again(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if a.endErr == nil && a.sum.Failed > 0 {
+		return &failedError{a.sum.Failed, a.sum.In}
+	}
+	return a.endErr
+}
+
+// maxAttempts is how many servers may go away over one question, which may be
+// what they die of.
+const maxAttempts = 3
+
+// done reports whether all is asked and answered.
+func (a *asker) done() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.ended && a.asked == a.sum.In
+}
+
+// count counts an answer.
+func (a *asker) count(failed bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sum.In++
+	if failed {
+		a.sum.Failed++
+	}
+	if a.cfg.Retry {
+		a.unanswered = a.unanswered[bytes.IndexByte(a.unanswered, 0)+1:]
+		a.answered.Broadcast()
+	}
+}
+
+// again asks another server what the last one has left unanswered.
+func (a *asker) again(ctx context.Context) error {
+	c, err := dial(ctx, a.cfg)
+	if err != nil {
+		return err
+	}
+	a.sending.Lock()
+	a.mu.Lock()
+	a.client.close()
+	a.client = c
+	unanswered := bytes.Clone(a.unanswered)
+	a.mu.Unlock()
+	// The answers must be read meanwhile, or a full pipe would stop both sides.
+	a.all.Go(func() {
+		defer a.sending.Unlock()
+		_, _ = c.query.Write(unanswered)
+	})
+	return nil
 }

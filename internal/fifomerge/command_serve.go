@@ -32,11 +32,15 @@ gives the answer, an error too. The flags for the format are for these.`,
 			cmdline.DBFlag(),
 			&cli.IntFlag{Name: "connections", Value: 4, Usage: "keep up to `N` idle connections open; there are as many as there are questions at once"},
 			&cli.StringFlag{Name: "max-packet", Value: "64MiB", Usage: "longest question taken, a `SIZE`"},
-			cmdline.TimeoutFlag(10*time.Second, "`TIME` to wait for somebody to read DIR/reply"),
+			waitFlag("`TIME` to wait for somebody to read DIR/reply"),
 			cmdline.SummaryFlag(),
 		}, cmdline.RowFlags()...),
 		Action: runServe,
 	}
+}
+
+func waitFlag(usage string) cli.Flag {
+	return &cli.DurationFlag{Name: "wait", Value: 10 * time.Second, Usage: usage}
 }
 
 func callCommand() *cmdline.Command {
@@ -47,12 +51,21 @@ func callCommand() *cmdline.Command {
 		Examples: []cmdline.Example{
 			{Comment: "one question", Line: "fifomerge call /tmp/shop 'SELECT COUNT(*) FROM orders'"},
 			{Comment: "a script, its rows as CSV", Line: "fifomerge call -f csv /tmp/shop < report.sql"},
+			{Comment: "a question a line, for as long as somebody asks", Line: "fifomerge call --each /tmp/shop < questions.sql"},
 		},
 		Description: `Sends the argument, or standard input, and writes the rows of the answer. It
-exits as sqlpipe would: 1, with the same message, if the database refuses.`,
+exits as sqlpipe would: 1, with the same message, if the database refuses.
+
+With --each an answer is its rows, each that begins with a dot with one more dot
+in front, and then a line that begins with a dot and a space: ". 0", or ". 1", a
+tab and the message. If any question failed the status is 3.`,
 		Flags: append([]cli.Flag{
-			cmdline.TimeoutFlag(10*time.Second, "`TIME` to wait for a server; an answer may take any time"),
+			&cli.BoolFlag{Name: "each", Usage: "every line is a question, and every answer ends in a line of its own"},
+			cmdline.NullFlag("with --each: questions end in NUL instead of newline"),
+			&cli.BoolFlag{Name: "retry", Usage: "if the server goes away before it has answered, wait for the next one and ask again"},
+			waitFlag("`TIME` to wait for a server"),
 			cmdline.OutputFlag(),
+			cmdline.SummaryFlag(),
 		}, cmdline.RowFlags()...),
 		Action: runCall,
 	}
@@ -66,7 +79,7 @@ func runServe(ctx context.Context, inv *cmdline.Invocation) error {
 	cfg := ServeConfig{
 		Dir:         inv.Operands()[0],
 		Connections: inv.Int("connections"),
-		ReplyWait:   inv.Duration("timeout"),
+		ReplyWait:   inv.Duration("wait"),
 		Warn:        func(message string) { inv.Notef("%s", message) },
 	}
 	var err error
@@ -89,11 +102,24 @@ func runServe(ctx context.Context, inv *cmdline.Invocation) error {
 }
 
 func runCall(ctx context.Context, inv *cmdline.Invocation) error {
+	start := time.Now()
 	operands := inv.Operands()
 	if len(operands) == 0 || len(operands) > 2 {
 		return cmdline.Usagef("call takes DIR and, unless it comes from standard input, one SQL text")
 	}
-	cfg := CallConfig{Dir: operands[0], Timeout: inv.Duration("timeout")}
+	cfg := CallConfig{
+		Dir:        operands[0],
+		Wait:       inv.Duration("wait"),
+		Each:       inv.Bool("each"),
+		Terminator: terminator(inv),
+		Retry:      inv.Bool("retry"),
+	}
+	if cfg.Each && len(operands) == 2 {
+		return cmdline.Usagef("--each takes its questions from standard input")
+	}
+	if cfg.Terminator == 0 && !cfg.Each {
+		return cmdline.Usagef("--null goes with --each: without it the whole input is one question")
+	}
 	in := stream.Inputs{}
 	var err error
 	if len(operands) == 2 {
@@ -108,5 +134,7 @@ func runCall(ctx context.Context, inv *cmdline.Invocation) error {
 	if cfg.Format.Format, cfg.Format.Rows, err = inv.Rows(); err != nil {
 		return err
 	}
-	return Call(ctx, cfg, in, out)
+	sum, err := Call(ctx, cfg, in, out)
+	inv.Summarize(sum, start)
+	return err
 }

@@ -11,6 +11,12 @@ import (
 	"pipeworks/internal/fifo"
 )
 
+// plainQuestion is what somebody wrote to the pipe query.
+type plainQuestion struct {
+	sql []byte
+	err error // why it cannot be answered
+}
+
 // errNewer drops the question that was waiting when another one came.
 var errNewer = errors.New("another query came before anybody read the answer: the older one is not run")
 
@@ -36,7 +42,7 @@ func (s *server) answerPlain(ctx context.Context, in *fifo.Reader) error {
 
 // readPlain reads up to the end of file, which comes when the last writer has
 // left.
-func readPlain(in *fifo.Reader, limit int) (request, error) {
+func readPlain(in *fifo.Reader, limit int) (plainQuestion, error) {
 	var sql []byte
 	buf := make([]byte, 4096)
 	for {
@@ -45,21 +51,21 @@ func readPlain(in *fifo.Reader, limit int) (request, error) {
 			break
 		}
 		if err != nil {
-			return request{}, err
+			return plainQuestion{}, err
 		}
 		if len(sql) <= limit {
 			sql = append(sql, buf[:n]...)
 		}
 	}
 	if len(sql) > limit {
-		return request{err: fmt.Errorf("the query is longer than %d bytes", limit)}, nil
+		return plainQuestion{err: fmt.Errorf("the query is longer than %d bytes", limit)}, nil
 	}
-	return request{sql: sql}, nil
+	return plainQuestion{sql: sql}, nil
 }
 
 // replyPlain waits for a reader of the reply and runs the question for it. An
 // error is the answer then: there is no other place for it.
-func (s *server) replyPlain(ctx context.Context, in *fifo.Reader, question request) error {
+func (s *server) replyPlain(ctx context.Context, in *fifo.Reader, question plainQuestion) error {
 	reply, err := s.openReply(ctx)
 	if err != nil {
 		return err
@@ -85,9 +91,12 @@ func (s *server) replyPlain(ctx context.Context, in *fifo.Reader, question reque
 	defer unwatch()
 	stop := context.AfterFunc(ctx, func() { _ = reply.SetWriteDeadline(time.Now().Add(lastWords)) })
 	defer stop()
-	err = question.err
+	rows, err := s.cfg.Format.newWriter(reply)
 	if err == nil {
-		err = s.answer(ctx, question.sql, s.cfg.Format, reply, func() error { return nil })
+		err = question.err
+	}
+	if err == nil {
+		err = s.answer(ctx, question.sql, rows, func() {})
 	}
 	if err != nil && ctx.Err() != nil {
 		err = errStopped

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,8 +23,9 @@ type pool struct {
 	url  dburl.URL
 	keep int // idle connections to hold on to
 
-	mu   sync.Mutex
-	idle []*conn // the one used last at the end
+	mu       sync.Mutex
+	idle     []*conn // the one used last at the end
+	trimming bool    // trim will be called
 }
 
 // conn is a connection that is for one request at a time.
@@ -79,11 +81,32 @@ func (p *pool) put(c *conn) {
 	c.used = time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.idle) < p.keep {
-		p.idle = append(p.idle, c)
-		return
+	p.idle = append(p.idle, c)
+	if len(p.idle) > p.keep && !p.trimming {
+		p.trimming = true
+		time.AfterFunc(surplus, p.trim)
 	}
-	c.Close()
+}
+
+// surplus is how long a connection may stay that is one too many: when many ask
+// at once there is a little while between two questions of each.
+const surplus = 5 * time.Second
+
+// trim closes the connections that were not needed of late.
+func (p *pool) trim() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.trimming = false
+	n := 0 // to close; the oldest are the first
+	for n < len(p.idle)-p.keep && time.Since(p.idle[n].used) >= surplus {
+		p.idle[n].Close()
+		n++
+	}
+	p.idle = slices.Delete(p.idle, 0, n)
+	if len(p.idle) > p.keep {
+		p.trimming = true
+		time.AfterFunc(surplus, p.trim)
+	}
 }
 
 func (p *pool) close() {

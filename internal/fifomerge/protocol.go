@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"pipeworks/internal/fifo"
 	"pipeworks/internal/record"
@@ -39,9 +41,10 @@ import (
 //	. 1 <tab> MESSAGE [<tab> HINT]
 //
 // where backslash, tab and newline in MESSAGE and HINT are \\, \t and \n. Any
-// number of questions may follow. The end of file in the query pipe ends the
-// session and stops what is running for it; so does the end of file in the
-// reply pipe for the client.
+// number of questions may follow, also before the answers to earlier ones have
+// come. The end of file in the query pipe is the end of the session; that
+// nobody has the reply pipe open stops what is running for it. The end of file
+// in the reply pipe tells the client that the server is gone.
 const (
 	helloPipe     = "hello"
 	queryPipe     = "query" // of those who have no client
@@ -149,18 +152,24 @@ func parseAnswerFormat(options url.Values) (f answerFormat, err error) {
 	return f, nil
 }
 
-// answerWriter writes the lines of an answer.
+// answerWriter writes the lines of answers.
 type answerWriter struct {
+	mu     sync.Mutex
 	w      *bufio.Writer
 	inLine bool
+	timer  *time.Timer // flushes; nil until it is needed
+	timed  bool        // it is set
 }
 
+// newAnswerWriter writes to w. Close must be called at the end.
 func newAnswerWriter(w io.Writer) *answerWriter {
 	return &answerWriter{w: bufio.NewWriterSize(w, 64<<10)}
 }
 
 // Write writes a part of the rows.
 func (a *answerWriter) Write(p []byte) (int, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	n := len(p)
 	if n == 0 {
 		return 0, nil
@@ -182,16 +191,58 @@ func (a *answerWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// flushDelay is how long an answer may wait for the next one, if that has been
+// asked for already: to send many at once saves both sides most of their time.
+const flushDelay = time.Millisecond
+
+// FlushSoon sends what was written so far within flushDelay.
+func (a *answerWriter) FlushSoon() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.timed || a.w.Buffered() == 0 {
+		return
+	}
+	a.timed = true
+	if a.timer == nil {
+		a.timer = time.AfterFunc(flushDelay, a.flushTimed)
+	} else {
+		a.timer.Reset(flushDelay)
+	}
+}
+
+func (a *answerWriter) flushTimed() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.timed = false
+	_ = a.w.Flush() // an error stays
+}
+
 // Flush sends what was written so far.
-func (a *answerWriter) Flush() error { return a.w.Flush() }
+func (a *answerWriter) Flush() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.w.Flush()
+}
+
+// Close ends the sending. What was not flushed is lost.
+func (a *answerWriter) Close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	a.w.Reset(io.Discard) // should the timer have gone off
+}
 
 var (
 	escapeField   = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`)
 	unescapeField = strings.NewReplacer(`\\`, `\`, `\t`, "\t", `\n`, "\n")
 )
 
-// End writes the line that says how it went, and sends all.
-func (a *answerWriter) End(err error) error {
+// End writes the line that says how it went.
+func (a *answerWriter) End(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if a.inLine {
 		_ = a.w.WriteByte('\n')
 		a.inLine = false
@@ -204,7 +255,6 @@ func (a *answerWriter) End(err error) error {
 		}
 	}
 	_ = a.w.WriteByte('\n')
-	return a.w.Flush()
 }
 
 // statusOf and hintOf are what an error says of itself, as every tool's do.
@@ -240,52 +290,70 @@ func (e *AnswerError) ExitStatus() int { return e.Status }
 // Hint is the server's.
 func (e *AnswerError) Hint() string { return e.hint }
 
-// copyAnswer reads one answer from r and writes its rows to out. An
-// *AnswerError is what the answer says; after any other error the session is
-// of no use.
-func copyAnswer(out *bufio.Writer, r *bufio.Reader) error {
-	for begins := true; ; {
+// copyAnswer reads one answer from r and writes its rows to out, or if it is to
+// stay framed, its lines as they came, the last one too. begun tells whether any
+// was written. An *AnswerError is what the answer says; after any other error
+// the session is of no use.
+func copyAnswer(out *bufio.Writer, r *bufio.Reader, framed bool) (begun bool, err error) {
+	for lineStart := true; ; {
 		if r.Buffered() == 0 {
 			if err := out.Flush(); err != nil {
-				return err
+				return begun, err
 			}
 		}
 		line, err := r.ReadSlice('\n')
-		if err == bufio.ErrBufferFull {
-			err = nil
-		}
-		if begins && len(line) > 0 && line[0] == '.' {
-			if line = line[1:]; len(line) == 0 || line[0] != '.' {
-				return readStatus(line, r)
+		if lineStart && len(line) > 0 && line[0] == '.' && !bytes.HasPrefix(line, []byte("..")) {
+			text, err := readLastLine(line, r)
+			if err == nil {
+				if framed {
+					_, _ = out.WriteString(text) // an error stays until Flush
+				}
+				err = parseStatus(text)
 			}
+			return begun, gone(err)
 		}
 		if len(line) > 0 {
-			begins = line[len(line)-1] == '\n'
+			begun = true
+			if !framed && lineStart && line[0] == '.' {
+				line = line[1:]
+			}
+			lineStart = line[len(line)-1] == '\n'
 			if _, err := out.Write(line); err != nil {
-				return err
+				return begun, err
 			}
 		}
-		if err != nil {
-			return err
+		if err != nil && err != bufio.ErrBufferFull {
+			return begun, gone(err)
 		}
 	}
 }
 
-// readStatus reads the last line of an answer, of which line has arrived,
-// without its dot.
-func readStatus(line []byte, r *bufio.Reader) error {
-	text := string(line)
-	if !strings.HasSuffix(text, "\n") {
-		rest, err := r.ReadString('\n')
-		if err != nil {
-			return err
-		}
-		text += rest
+// gone says what the end of the reply pipe means.
+func gone(err error) error {
+	if err == io.EOF {
+		return errServerGone
 	}
-	fields := strings.Split(strings.TrimSuffix(text, "\n"), "\t")
-	status, err := strconv.Atoi(strings.TrimPrefix(fields[0], " "))
-	if err != nil || status < 0 || status > 255 {
-		return fmt.Errorf("the server does not speak this protocol: %.60q", "."+text)
+	return err
+}
+
+// readLastLine reads the last line of an answer, of which line has arrived.
+func readLastLine(line []byte, r *bufio.Reader) (string, error) {
+	text := string(line)
+	if strings.HasSuffix(text, "\n") {
+		return text, nil
+	}
+	rest, err := r.ReadString('\n')
+	return text + rest, err
+}
+
+// parseStatus returns what the last line of an answer says: an *AnswerError
+// unless the status is 0.
+func parseStatus(line string) error {
+	fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+	number, ok := strings.CutPrefix(fields[0], ". ")
+	status, err := strconv.Atoi(number)
+	if !ok || err != nil || status < 0 || status > 255 {
+		return fmt.Errorf("the server does not speak this protocol: %.60q", line)
 	}
 	if status == 0 {
 		return nil

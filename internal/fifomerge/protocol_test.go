@@ -46,7 +46,8 @@ func FuzzAnswer(f *testing.F) {
 		if message != "" {
 			failure = &AnswerError{Status: 7, Message: message, hint: hint}
 		}
-		if err := w.End(failure); err != nil {
+		w.End(failure)
+		if err := w.Flush(); err != nil {
 			t.Fatal(err)
 		}
 		wire.WriteString("the next answer")
@@ -54,7 +55,7 @@ func FuzzAnswer(f *testing.F) {
 		var got bytes.Buffer
 		out := bufio.NewWriter(&got)
 		in := bufio.NewReaderSize(iotest.HalfReader(&wire), 16)
-		err := copyAnswer(out, in)
+		_, err := copyAnswer(out, in, false)
 		if e := out.Flush(); e != nil {
 			t.Fatal(e)
 		}
@@ -76,16 +77,16 @@ func FuzzAnswer(f *testing.F) {
 
 func TestBrokenAnswer(t *testing.T) {
 	for in, want := range map[string]string{
-		"":              "EOF",
-		"row\n":         "EOF",
-		"row\n. 0":      "EOF",
+		"":              errServerGone.Error(),
+		"row\n":         errServerGone.Error(),
+		"row\n. 0":      errServerGone.Error(),
 		". \n":          `the server does not speak this protocol: ". \n"`,
 		".0x\n":         `the server does not speak this protocol: ".0x\n"`,
 		". 1000\n":      `the server does not speak this protocol: ". 1000\n"`,
 		". 1\n":         "status 1",
-		". 1\twhy\thow": "EOF",
+		". 1\twhy\thow": errServerGone.Error(),
 	} {
-		err := copyAnswer(bufio.NewWriter(io.Discard), bufio.NewReader(strings.NewReader(in)))
+		_, err := copyAnswer(bufio.NewWriter(io.Discard), bufio.NewReader(strings.NewReader(in)), false)
 		if err == nil || err.Error() != want {
 			t.Errorf("%q: %v, want %s", in, err, want)
 		}
@@ -139,19 +140,21 @@ func FuzzHello(f *testing.F) {
 	})
 }
 
-func TestReadRequest(t *testing.T) {
-	in := bufio.NewReaderSize(strings.NewReader("SELECT 1\x00\x00"+strings.Repeat("x", 99)+"\x00123456\x00cut"), 16)
-	for _, want := range []string{"SELECT 1", "", strings.Repeat("x", 99), "123456"} {
-		if got, err := readRequest(in, 100); string(got) != want || err != nil {
-			t.Errorf("got %q, %v; want %q", got, err, want)
+func TestRequests(t *testing.T) {
+	in := newRequests(iotest.OneByteReader(strings.NewReader("SELECT 1\x00\x00"+strings.Repeat("x", 100_000)+"\x00123456\x00"+strings.Repeat("x", 100_001)+"\x00next\x00cut")), 100_000)
+	for _, want := range []string{"SELECT 1", "", strings.Repeat("x", 100_000), "123456"} {
+		if got, err := in.next(); string(got) != want || err != nil {
+			t.Errorf("got %.80q, %v; want %.80q", got, err, want)
 		}
 	}
-	if got, err := readRequest(in, 100); err != errGone {
+	if _, err := in.next(); err == nil || err.Error() != "the query is longer than 100000 bytes" {
+		t.Errorf("got %v", err)
+	}
+	if got, err := in.next(); string(got) != "next" || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
-	_, err := readRequest(bufio.NewReader(strings.NewReader("12345678901\x00")), 10)
-	if err == nil || err.Error() != "the query is longer than 10 bytes" {
-		t.Errorf("got %v", err)
+	if got, err := in.next(); err != io.EOF {
+		t.Errorf("got %q, %v", got, err)
 	}
 }
 

@@ -70,7 +70,7 @@ func (s *serving) call(sql string) (string, error) {
 
 func (s *serving) callFormat(sql string, f answerFormat) (string, error) {
 	var out bytes.Buffer
-	err := Call(s.t.Context(), CallConfig{Dir: s.dir, Format: f}, stream.Inputs{Stdin: strings.NewReader(sql)}, &out)
+	_, err := Call(s.t.Context(), CallConfig{Dir: s.dir, Format: f}, stream.Inputs{Stdin: strings.NewReader(sql)}, &out)
 	return out.String(), err
 }
 
@@ -142,7 +142,7 @@ func TestRouting(t *testing.T) {
 				sql := fmt.Sprintf("SELECT %d AS i, '%s' AS s, length('%s') AS n", i*1000+n, strings.Repeat(letter, size), strings.Repeat("q", size))
 				if n%5 == 4 { // one that goes in the middle
 					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(size%7)*time.Millisecond)
-					_ = Call(ctx, CallConfig{Dir: s.dir}, stream.Inputs{Stdin: strings.NewReader(sql)}, io.Discard)
+					_, _ = Call(ctx, CallConfig{Dir: s.dir}, stream.Inputs{Stdin: strings.NewReader(sql)}, io.Discard)
 					cancel()
 					continue
 				}
@@ -167,14 +167,14 @@ func TestSlowClients(t *testing.T) {
 	silent, stopped := context.WithCancelCause(t.Context())
 	var all sync.WaitGroup
 	all.Go(func() { // computes for ever and says nothing
-		err := Call(silent, CallConfig{Dir: s.dir}, stream.Inputs{Stdin: strings.NewReader(endless + "max(i) FROM n")}, io.Discard)
+		_, err := Call(silent, CallConfig{Dir: s.dir}, stream.Inputs{Stdin: strings.NewReader(endless + "max(i) FROM n")}, io.Discard)
 		if err != errStop {
 			t.Errorf("silent: %v", err)
 		}
 	})
 	stalled, unread := io.Pipe() // gets rows for ever and takes none
 	all.Go(func() {
-		err := Call(t.Context(), CallConfig{Dir: s.dir}, stream.Inputs{Stdin: strings.NewReader(endless + "i FROM n")}, unread)
+		_, err := Call(t.Context(), CallConfig{Dir: s.dir}, stream.Inputs{Stdin: strings.NewReader(endless + "i FROM n")}, unread)
 		if err != io.ErrClosedPipe {
 			t.Errorf("stalled: %v", err)
 		}
@@ -397,7 +397,7 @@ func TestClientGoesAhead(t *testing.T) {
 	s := startServe(t, ServeConfig{})
 	s.expect("CREATE TABLE t (a)", "")
 	query, reply := s.session("")
-	fmt.Fprint(query, "BEGIN EXCLUSIVE; "+endless+"max(i) FROM n\x00SELECT 2\x00SELECT 3\x00")
+	fmt.Fprint(query, "BEGIN IMMEDIATE; "+endless+"max(i) FROM n\x00SELECT 2\x00SELECT 3\x00")
 	insert := func() error {
 		_, err := s.call("PRAGMA busy_timeout = 0; INSERT INTO t VALUES (1)")
 		return err
@@ -413,10 +413,11 @@ func TestClientGoesAhead(t *testing.T) {
 func TestByHand(t *testing.T) {
 	s := startServe(t, ServeConfig{MaxRequest: 1000})
 	query, reply := s.session(" format=csv&header=no")
-	fmt.Fprint(query, "SELECT 1 AS a\x00SELECT 2;\nnix\x00"+strings.Repeat(" ", 1000)+"\x00")
+	fmt.Fprint(query, "SELECT 1 AS a\x00SELECT 2;\nnix\x00"+strings.Repeat(" ", 1001)+"\x00SELECT 3\x00cut off")
+	query.Close() // is no loss of the answers
 	got, err := io.ReadAll(reply)
 	want := " 0\n1\n. 0\n2\n. 1\tERROR 1 (SQLITE_ERROR) at line 2: near \"nix\": syntax error\n" +
-		". 1\tthe query is longer than 1000 bytes\n"
+		". 1\tthe query is longer than 1000 bytes\n3\n. 0\n"
 	if string(got) != want || err != nil {
 		t.Errorf("got %q, %v; want %q", got, err, want)
 	}
@@ -438,8 +439,8 @@ func TestByHand(t *testing.T) {
 
 func TestCallWithoutServer(t *testing.T) {
 	dir := t.TempDir()
-	cfg := CallConfig{Dir: filepath.Join(dir, "none"), Timeout: 20 * time.Millisecond}
-	err := Call(t.Context(), cfg, stream.Inputs{Stdin: strings.NewReader("SELECT 1")}, io.Discard)
+	cfg := CallConfig{Dir: filepath.Join(dir, "none"), Wait: 20 * time.Millisecond}
+	_, err := Call(t.Context(), cfg, stream.Inputs{Stdin: strings.NewReader("SELECT 1")}, io.Discard)
 	want := fmt.Sprintf("call %s: %[1]s/hello: no such file or directory: waited 20ms for a server", cfg.Dir)
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
@@ -458,7 +459,7 @@ func TestCallWithoutServer(t *testing.T) {
 	}
 	defer f.Close()
 	cfg.Dir = d.Path("")
-	err = Call(t.Context(), cfg, stream.Inputs{Stdin: strings.NewReader("SELECT 1")}, io.Discard)
+	_, err = Call(t.Context(), cfg, stream.Inputs{Stdin: strings.NewReader("SELECT 1")}, io.Discard)
 	want = "call " + cfg.Dir + ": waited 20ms for a server"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)

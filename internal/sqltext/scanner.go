@@ -110,10 +110,24 @@ const (
 
 // NewScanner splits the script that r delivers.
 func NewScanner(r io.Reader, o ScanOptions) *Scanner {
+	s := newScanner(make([]byte, 0, 64<<10), o)
+	s.src = r
+	return s
+}
+
+// NewTextScanner splits a script that is all there. The statements are parts of
+// its text.
+func NewTextScanner(text []byte, o ScanOptions) *Scanner {
+	s := newScanner(text, o)
+	s.eof = true
+	return s
+}
+
+func newScanner(buf []byte, o ScanOptions) *Scanner {
 	if o.MaxStatement <= 0 {
 		o.MaxStatement = DefaultMaxStatement
 	}
-	s := &Scanner{o: o, src: r, buf: make([]byte, 0, 64<<10), begin: -1, line: 1, modes: o.Modes}
+	s := &Scanner{o: o, buf: buf, begin: -1, line: 1, modes: o.Modes}
 	if o.Dialect == SQLite {
 		s.split = &sqliteSplitter{}
 	} else {
