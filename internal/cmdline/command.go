@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"pipeworks/internal/dburl"
+	"pipeworks/internal/progress"
 	"pipeworks/internal/reject"
 	"pipeworks/internal/stream"
 )
@@ -54,6 +55,7 @@ type Invocation struct {
 	output   *stream.Output
 	rejects  *stream.Output
 	operands []string
+	meter    *progress.Meter
 	notedDB  bool
 }
 
@@ -111,7 +113,8 @@ func (inv *Invocation) Inputs(names []string) (stream.Inputs, error) {
 // OptionalInputs are Inputs for a command that may not read any: the terminal
 // is refused when it is read.
 func (inv *Invocation) OptionalInputs(names []string) (stream.Inputs, error) {
-	in := stream.Inputs{Stdin: inv.streams.In, Names: names}
+	in := stream.Inputs{Stdin: inv.streams.In, Names: names, Meter: inv.meter}
+	inv.meter.SetTotal(in.Size())
 	if inv.StdinTerminal() && len(names) == 0 {
 		in.Stdin = noInput{}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"pipeworks/internal/progress"
 	"pipeworks/internal/stream"
 )
 
@@ -33,6 +34,7 @@ func Run(ctx context.Context, c *Command, args []string, s Streams) int {
 	for _, verb := range c.Verbs {
 		verb.isVerb = true
 	}
+	s.Err = asTerminal(s.Err)
 	l, err := normalise(c, args)
 	path := strings.TrimSpace(c.Name + " " + l.verb)
 	if err != nil {
@@ -88,7 +90,14 @@ func (l *line) call(ctx context.Context, tool string, s Streams) error {
 			return Usagef("%s", strings.Replace(err.Error(), "for flag -", "for --", 1))
 		},
 		Action: func(c *cli.Context) error {
-			inv := &Invocation{Context: c, tool: tool, command: l.command, streams: s, operands: c.Args().Slice()}
+			inv := &Invocation{Context: c, tool: tool, command: l.command, streams: s, operands: c.Args().Slice(), meter: &progress.Meter{}}
+			if newFlagTable(flags)["progress"] != nil {
+				stop, err := inv.showProgress()
+				if err != nil {
+					return err
+				}
+				defer stop()
+			}
 			err := l.command.Action(ctx, inv)
 			return errors.Join(err, inv.close(err != nil && exitStatus(err) != 3))
 		},

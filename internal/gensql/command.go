@@ -190,7 +190,7 @@ behind it; :table and :key are the quoted names. The statement is by default
 			&cli.StringFlag{Name: "to", Usage: "the last `NUMBER`"},
 			&cli.StringFlag{Name: "step", Usage: "how many `NUMBERS` a statement is for"},
 			&cli.StringFlag{Name: "sql", Usage: "the `STATEMENT`, with :lo and :hi"},
-			dialectFlag(), cmdline.DBFlag(), transactionFlag(), cmdline.OutputFlag(), cmdline.SummaryFlag(),
+			dialectFlag(), cmdline.DBFlag(), transactionFlag(), cmdline.OutputFlag(), cmdline.SummaryFlag(), cmdline.ProgressFlag(),
 		},
 		Action: runRanges,
 	}
@@ -208,6 +208,7 @@ func commonFlags() []cli.Flag {
 		cmdline.DBFlag(),
 		cmdline.OutputFlag(),
 		cmdline.SummaryFlag(),
+		cmdline.ProgressFlag(),
 	}, inputFlags(), cmdline.RejectFlags())
 }
 
@@ -446,6 +447,7 @@ func runConfig(ctx context.Context, inv *cmdline.Invocation, cfg Config, files [
 	if cfg.Transaction = inv.Int("transaction"); cfg.Transaction < 0 {
 		return cmdline.Usagef("--transaction %d: at least 1", cfg.Transaction)
 	}
+	cfg.Meter = inv.Meter()
 	cfg.Warn = func(message string) { inv.Notef("warning: %s", message) }
 	inputs := inv.Inputs
 	if cfg.Verb == Query {

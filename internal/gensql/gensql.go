@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 
+	"pipeworks/internal/progress"
 	"pipeworks/internal/record"
 	"pipeworks/internal/reject"
 	"pipeworks/internal/sqltext"
@@ -89,6 +90,7 @@ type Config struct {
 	Input   record.ReaderOptions // Source is set for each input
 	Rejects *reject.Sink         // nil: stop at the first bad record
 	Warn    func(message string) // nil: warnings are dropped
+	Meter   *progress.Meter      // counts the records; nil: nobody does
 }
 
 // Summary is what a run did.
@@ -197,6 +199,7 @@ func readAll(cfg *Config, input *stream.Input, c consumer, sum *Summary) error {
 		}
 		if err == nil {
 			sum.In++
+			cfg.Meter.AddRecords(1)
 			if err = c.add(o.Source, &rec); err == nil {
 				continue
 			}

@@ -13,6 +13,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"pipeworks/internal/progress"
 )
 
 // blockSize is the size of one read: several times what a pipe holds by default,
@@ -30,6 +32,7 @@ const Stdin = "stdin"
 type Input struct {
 	ctx    context.Context
 	name   string
+	meter  *progress.Meter
 	blocks chan block
 	free   chan []byte
 	stop   chan struct{}
@@ -52,22 +55,16 @@ type block struct {
 // NewInput reads from r, which messages call name, until the end, an error,
 // Close or the end of ctx. It does not close r.
 func NewInput(ctx context.Context, name string, r io.Reader) *Input {
-	in := newInput(ctx, name)
+	in := newInput(ctx, name, nil)
 	go in.pump(source{in, r})
 	return in
 }
 
-// openInput reads the file at path, or what content makes of it.
-func openInput(ctx context.Context, path string, content func(string, io.Reader) (io.Reader, error)) *Input {
-	in := newInput(ctx, path)
-	go in.pumpFile(path, content)
-	return in
-}
-
-func newInput(ctx context.Context, name string) *Input {
+func newInput(ctx context.Context, name string, meter *progress.Meter) *Input {
 	in := &Input{
 		ctx:    ctx,
 		name:   name,
+		meter:  meter,
 		blocks: make(chan block, 2),
 		free:   make(chan []byte, 4),
 		stop:   make(chan struct{}),
@@ -111,7 +108,9 @@ func (s source) Read(p []byte) (int, error) {
 	if !ready(s.r) && !s.in.send(block{idle: true}) {
 		return 0, errStopped
 	}
-	return s.r.Read(p)
+	n, err := s.r.Read(p)
+	s.in.meter.AddBytes(n)
+	return n, err
 }
 
 // errStopped ends a pump whose input was closed.

@@ -9,6 +9,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"pipeworks/internal/progress"
 )
 
 // Argument is the name that messages give to a text from the command line.
@@ -28,6 +30,9 @@ type Inputs struct {
 	// bytes are r; nil: they are the content. It is not called for standard
 	// input. An error that it or the reader returns gets the file's name.
 	Content func(name string, r io.Reader) (io.Reader, error)
+
+	// Meter counts the bytes read, before Content; nil: nobody counts.
+	Meter *progress.Meter
 }
 
 // Check reports the first operand that cannot be an input: one that is not
@@ -79,12 +84,7 @@ func (s Inputs) Each(ctx context.Context, fn func(*Input) error) error {
 		s.Names = []string{"-"}
 	}
 	for _, name := range s.Names {
-		var in *Input
-		if name == "-" {
-			in = NewInput(ctx, Stdin, s.Stdin)
-		} else {
-			in = openInput(ctx, name, s.Content)
-		}
+		in := s.open(ctx, name)
 		err := fn(in)
 		in.Close()
 		if err != nil {
@@ -92,6 +92,55 @@ func (s Inputs) Each(ctx context.Context, fn func(*Input) error) error {
 		}
 	}
 	return nil
+}
+
+// open opens the input that an operand names. A file is opened when it is read.
+func (s Inputs) open(ctx context.Context, name string) *Input {
+	if name == "-" {
+		in := newInput(ctx, Stdin, s.Meter)
+		go in.pump(source{in, s.Stdin})
+		return in
+	}
+	in := newInput(ctx, name, s.Meter)
+	go in.pumpFile(name, s.Content)
+	return in
+}
+
+// Size is how many bytes the inputs have in all, 0 if that is not known: only
+// regular files have a size.
+func (s Inputs) Size() (total int64) {
+	if len(s.Arguments) > 0 {
+		return 0
+	}
+	infos := make([]os.FileInfo, 0, len(s.Names)+1)
+	for _, name := range s.Names {
+		if name == "-" {
+			continue
+		}
+		info, err := os.Stat(name)
+		if err != nil {
+			return 0
+		}
+		infos = append(infos, info)
+	}
+	if s.ReadsStdin() {
+		f, ok := s.Stdin.(*os.File)
+		if !ok {
+			return 0
+		}
+		info, err := f.Stat()
+		if err != nil {
+			return 0
+		}
+		infos = append(infos, info)
+	}
+	for _, info := range infos {
+		if !info.Mode().IsRegular() {
+			return 0
+		}
+		total += info.Size()
+	}
+	return total
 }
 
 // OverwrittenBy names the input that writing to o would destroy, "" if there
