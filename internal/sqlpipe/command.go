@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"pipeworks/internal/cmdline"
+	"pipeworks/internal/sqltext"
 	"pipeworks/internal/stream"
 )
 
@@ -38,6 +39,10 @@ is refused: every user of the machine could read it.`,
 			&cli.StringSliceFlag{Name: "execute", Aliases: []string{"e"}, Usage: "run `SQL` instead of the input; repeatable"},
 			&cli.StringFlag{Name: "eof", Value: "newline", Usage: "`WHEN` a last statement without terminator runs: newline (its line has ended), run (always)"},
 			&cli.StringFlag{Name: "max-packet", Value: "64MiB", Usage: "longest statement taken, a `SIZE`"},
+			&cli.BoolFlag{Name: "transaction", Usage: "all or nothing: one transaction, undone at the first error"},
+			&cli.IntFlag{Name: "commit-every", Usage: "a transaction for each `N` statements"},
+			&cli.StringFlag{Name: "resume", Usage: "with --commit-every: keep the progress under `NAME` in the database, and go on from there"},
+			cmdline.RetriesFlag(0, "try again so often what met a deadlock or a lock or, with --commit-every or --transaction, lost the connection"),
 			&cli.BoolFlag{Name: "no-pack", Usage: "send each statement in a packet of its own"},
 			cmdline.DryRunFlag("print the statements instead of running them"),
 			cmdline.NullFlag("with -n: end each statement with NUL, not newline"),
@@ -116,9 +121,41 @@ func config(inv *cmdline.Invocation, in stream.Inputs) (cfg Config, err error) {
 		return cfg, cmdline.Usagef("--eof %s: it is newline or run", eof)
 	}
 	cfg.NoPack = inv.Bool("no-pack")
+	if err := transactions(inv, &cfg); err != nil {
+		return cfg, err
+	}
 	if cfg.Rejects, err = inv.Rejects(in); err != nil {
 		return cfg, err
 	}
 	cfg.Warn = func(message string) { inv.Notef("warning: %s", message) }
+	if inv.Bool("verbose") {
+		cfg.Note = func(message string) { inv.Notef("%s", message) }
+	}
 	return cfg, nil
+}
+
+// transactions is what the flags say that are about more than one statement.
+func transactions(inv *cmdline.Invocation, cfg *Config) error {
+	cfg.Transaction = inv.Bool("transaction")
+	cfg.CommitEvery = inv.Int("commit-every")
+	cfg.Resume = inv.String("resume")
+	cfg.Retries = inv.Int("retries")
+	goesOn := inv.IsSet("rejects") || inv.IsSet("max-rejects") || inv.Bool("force")
+	switch {
+	case inv.IsSet("commit-every") && cfg.CommitEvery < 1:
+		return cmdline.Usagef("--commit-every %d: at least 1", cfg.CommitEvery)
+	case cfg.Transaction && cfg.CommitEvery > 0:
+		return cmdline.Usagef("both --transaction and --commit-every")
+	case inv.IsSet("resume") && cfg.Resume == "":
+		return cmdline.Usagef("--resume needs a name")
+	case cfg.Resume != "" && cfg.CommitEvery == 0:
+		return cmdline.UsageHint(errors.New("--resume without --commit-every"), "progress is kept with each commit")
+	case cfg.Resume != "" && goesOn, cfg.Transaction && goesOn:
+		return cmdline.Usagef("--transaction and --resume stop at the first error: no --rejects, --max-rejects or --force")
+	case cfg.Resume != "" && cfg.DB.Dialect == sqltext.MySQL && cfg.DB.Database == "":
+		return cmdline.UsageHint(errors.New("--resume keeps its progress in a database, and the URL names none"), "mysql://user@host/NAME")
+	case cfg.Resume != "" && cfg.DB.File == ":memory:":
+		return cmdline.Usagef("--resume with a database in memory, which ends with the run")
+	}
+	return nil
 }

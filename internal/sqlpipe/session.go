@@ -24,6 +24,13 @@ type session struct {
 	pack   database.Pack
 	places []place // of the statements of the pack
 	done   int     // how many of them have run
+	last   place   // of the statement that was taken last
+
+	chunk    chunk
+	settings []string  // statements that a new connection needs
+	progress *progress // nil: it is not kept
+	attempts int       // at the statement or chunk in hand, after the first
+	inOther  bool      // the stream has begun a transaction of its own
 }
 
 // place is where a statement begins.
@@ -40,26 +47,85 @@ func openSession(ctx context.Context, cfg *Config, db dburl.URL, rows record.Wri
 		}
 		s.out.Warn = nil // once is enough
 	}
-	o := cfg.Connect
+	if err := s.connect(ctx); err != nil {
+		return nil, err
+	}
+	if cfg.Resume != "" {
+		s.progress = newProgress(cfg.Resume, db)
+		if err := s.progress.load(ctx, s.conn); err != nil {
+			return nil, errors.Join(err, s.conn.Close())
+		}
+	}
+	return s, nil
+}
+
+// connect opens the connection and sets it up.
+func (s *session) connect(ctx context.Context) error {
+	o := s.cfg.Connect
 	o.Multi = true
-	o.OnWait = rows.Flush // while the server thinks, what it sent goes out
-	var err error
-	s.conn, err = database.Open(ctx, db, o)
-	return s, err
+	o.OnWait = s.out.Rows.Flush // while the server thinks, what it sent goes out
+	conn, err := database.Open(ctx, s.db, o)
+	if err != nil {
+		return err
+	}
+	s.conn = conn
+	settings := s.settings
+	if s.cfg.chunked() && s.db.Dialect == sqltext.MySQL {
+		settings = append([]string{"SET autocommit = 0"}, settings...)
+	}
+	for _, sql := range settings {
+		if err := s.exec(ctx, sql); err != nil {
+			return errors.Join(err, s.conn.Close())
+		}
+	}
+	return nil
+}
+
+// exec runs a statement of the session's own, which gives no rows.
+func (s *session) exec(ctx context.Context, sql string) error {
+	rows, err := s.conn.Query(ctx, []byte(sql))
+	if err != nil {
+		return err
+	}
+	return rows.Close()
 }
 
 // take runs a statement, or keeps it for a pack.
-func (s *session) take(ctx context.Context, source string, st sqltext.Statement) error {
+func (s *session) take(ctx context.Context, st sqltext.Statement) error {
 	s.sum.In++
 	s.sum.Bytes += int64(len(st.Text))
-	packable := !s.cfg.NoPack && s.db.Dialect == sqltext.MySQL && database.Packable(st.Text)
+	s.last = place{st.Source, st.Line}
+	if s.progress != nil {
+		if seen, err := s.progress.see(ctx, s, st); seen || err != nil {
+			return err
+		}
+	}
+	if s.cfg.chunked() {
+		return s.takeInChunk(ctx, st)
+	}
+	k := ordinary
+	if s.cfg.Retries > 0 {
+		k = kindOf(st.Text, s.db.Dialect)
+	}
+	if err := s.add(ctx, st.Text, s.last, k == ordinary); err != nil {
+		return err
+	}
+	if k == control {
+		s.inOther = begins(st.Text)
+	}
+	return nil
+}
+
+// add puts a statement into the pack, and runs what cannot wait.
+func (s *session) add(ctx context.Context, text []byte, at place, packable bool) error {
+	packable = packable && !s.cfg.NoPack && s.db.Dialect == sqltext.MySQL && database.Packable(text)
 	if !packable {
 		if err := s.runPack(ctx); err != nil {
 			return err
 		}
 	}
-	s.pack.Add(st.Text)
-	s.places = append(s.places, place{source, st.Line})
+	s.pack.Add(text)
+	s.places = append(s.places, at)
 	if packable && !s.pack.Full() {
 		return nil
 	}
@@ -68,7 +134,7 @@ func (s *session) take(ctx context.Context, source string, st sqltext.Statement)
 
 // idle is called when the input has nothing at hand.
 func (s *session) idle(ctx context.Context) error {
-	return errors.Join(s.runPack(ctx), s.out.Rows.Flush())
+	return errors.Join(s.repeat(ctx, s.runPack), s.out.Rows.Flush())
 }
 
 // runPack runs what is in the pack.
@@ -76,18 +142,42 @@ func (s *session) runPack(ctx context.Context) error {
 	for s.done < s.pack.Len() {
 		rows, done, err := database.RunPack(ctx, s.conn, &s.pack, s.done, s.out)
 		s.sum.Out += rows
+		if done > s.done && !s.cfg.chunked() {
+			s.attempts = 0
+		}
 		s.done = done
 		if err == nil {
 			break
+		}
+		if s.repeatsAlone(err, rows) {
+			if err := s.backOff(ctx, s.failure(err)); err != nil {
+				return err
+			}
+			continue
 		}
 		if err := s.reject(err); err != nil {
 			return err
 		}
 		s.done++
 	}
+	s.empty()
+	return nil
+}
+
+// empty makes the pack empty.
+func (s *session) empty() {
 	s.pack.Reset()
 	s.places, s.done = s.places[:0], 0
-	return nil
+}
+
+// failure is the error of the statement behind those that have run.
+func (s *session) failure(err error) *database.StatementError {
+	at := s.places[s.done]
+	failed := &database.StatementError{Source: at.source, Line: at.line, Err: err}
+	if _, ok := errors.AsType[*database.UnknownError](err); ok {
+		failed.Last = s.places[len(s.places)-1].line
+	}
+	return failed
 }
 
 // reject says which statement failed, and gives it to the sink.
@@ -96,18 +186,13 @@ func (s *session) reject(err error) error {
 	if !ok {
 		return err // the output's, or why the run was stopped
 	}
-	at := s.places[s.done]
-	failed := &database.StatementError{Source: at.source, Line: at.line, Err: err}
-	if _, ok := errors.AsType[*database.UnknownError](err); ok {
-		failed.Last = s.places[len(s.places)-1].line
-		return failed
-	}
-	if dbErr.ConnectionLost() {
+	failed := s.failure(err)
+	if failed.Last > 0 || dbErr.ConnectionLost() || s.cfg.chunked() && dbErr.Retryable() {
 		return failed // about more than this statement
 	}
 	return s.cfg.Rejects.Add(reject.Record{
-		Source:    at.source,
-		Line:      at.line,
+		Source:    failed.Source,
+		Line:      failed.Line,
 		Err:       failed,
 		Code:      strconv.Itoa(dbErr.Number),
 		Retryable: dbErr.Retryable(),
@@ -117,8 +202,14 @@ func (s *session) reject(err error) error {
 
 // close ends the session after err.
 func (s *session) close(ctx context.Context, err error) error {
+	if err == nil && s.progress != nil {
+		err = s.progress.end()
+	}
 	if err == nil {
-		err = s.runPack(ctx)
+		err = s.repeat(ctx, s.commit)
+	}
+	if err != nil && s.chunk.changes > 0 && s.cfg.Warn != nil {
+		s.cfg.Warn("undone: what was run of " + s.chunk.String(s.last))
 	}
 	return errors.Join(err, s.out.Rows.Flush(), s.conn.Close())
 }

@@ -34,17 +34,24 @@ type Config struct {
 
 	NoPack bool // send each statement alone
 
+	Transaction bool   // all or nothing
+	CommitEvery int    // statements in a transaction; 0: the stream's own
+	Resume      string // with CommitEvery: the name under which progress is kept
+	Retries     int    // how often to try again what met a deadlock or, in a transaction of these, lost the connection
+
 	Rejects *reject.Sink // nil: stop at the first error
 
-	Warn func(message string) // told once of column names that repeat; nil: nobody is told
+	Warn func(message string) // told of what may surprise; nil: nobody is told
+	Note func(message string) // told of each step; nil: nobody is told
 }
 
 // Summary is what a run did.
 type Summary struct {
-	In       int64 `json:"in"`       // statements read
-	Out      int64 `json:"out"`      // rows written
-	Rejected int   `json:"rejected"` // statements that failed
-	Bytes    int64 `json:"bytes"`    // of statements
+	In       int64 `json:"in"`                // statements read
+	Out      int64 `json:"out"`               // rows written
+	Rejected int   `json:"rejected"`          // statements that failed
+	Skipped  int64 `json:"skipped,omitempty"` // statements that an earlier run of the name has committed
+	Bytes    int64 `json:"bytes"`             // of statements
 }
 
 // Run executes the statements of in, in order, and writes their rows to out.
@@ -60,8 +67,8 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (sum 
 	if err != nil {
 		return sum, err
 	}
-	err = each(ctx, &cfg, in, func() error { return session.idle(ctx) }, func(source string, st sqltext.Statement) error {
-		return session.take(ctx, source, st)
+	err = each(ctx, &cfg, in, func() error { return session.idle(ctx) }, func(st sqltext.Statement) error {
+		return session.take(ctx, st)
 	})
 	err = session.close(ctx, err)
 	sum = session.sum
@@ -76,7 +83,7 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (sum 
 // they would be sent, and runs none.
 func List(ctx context.Context, cfg Config, terminator byte, in stream.Inputs, out io.Writer) (sum Summary, err error) {
 	w := bufio.NewWriterSize(out, 64<<10)
-	err = each(ctx, &cfg, in, w.Flush, func(_ string, st sqltext.Statement) error {
+	err = each(ctx, &cfg, in, w.Flush, func(st sqltext.Statement) error {
 		sum.In++
 		sum.Bytes += int64(len(st.Text))
 		if _, err := w.Write(st.Text); err != nil {
@@ -93,7 +100,7 @@ func List(ctx context.Context, cfg Config, terminator byte, in stream.Inputs, ou
 
 // each calls fn with every statement of every input, and idle whenever an
 // input has nothing ready.
-func each(ctx context.Context, cfg *Config, in stream.Inputs, idle func() error, fn func(source string, st sqltext.Statement) error) error {
+func each(ctx context.Context, cfg *Config, in stream.Inputs, idle func() error, fn func(st sqltext.Statement) error) error {
 	o := cfg.Scan
 	o.Dialect = cfg.DB.Dialect
 	return in.Each(ctx, func(input *stream.Input) error {
@@ -108,7 +115,7 @@ func each(ctx context.Context, cfg *Config, in stream.Inputs, idle func() error,
 			if err != nil {
 				return err
 			}
-			if err := fn(input.Name(), st); err != nil {
+			if err := fn(st); err != nil {
 				return err
 			}
 		}

@@ -1,0 +1,95 @@
+package sqlpipe
+
+import (
+	"bytes"
+	"slices"
+
+	"pipeworks/internal/sqltext"
+)
+
+// kind is what a statement means for transactions.
+type kind uint8
+
+const (
+	ordinary  kind = iota
+	ofSession      // it sets up the session, which a new connection has to be again
+	control        // it begins or ends a transaction
+	commits        // MySQL: it commits what came before it, and itself
+	bound          // it leaves in the session what nothing but itself can restore
+)
+
+// implicit are the statements with which MySQL and MariaDB end a transaction
+// (manual: Statements That Cause an Implicit Commit).
+var implicit = []string{
+	"ALTER", "ANALYZE", "CACHE", "CHANGE", "CHECK", "CREATE", "DROP", "FLUSH", "GRANT", "INSTALL", "LOCK", "OPTIMIZE",
+	"RENAME", "REPAIR", "RESET", "REVOKE", "STOP", "TRUNCATE", "UNINSTALL", "UNLOCK",
+}
+
+func kindOf(text []byte, d sqltext.Dialect) kind {
+	words := append(sqltext.Words(text, 3), "", "", "")
+	second := words[1]
+	switch words[0] {
+	case "BEGIN":
+		if second == "NOT" { // MariaDB's BEGIN NOT ATOMIC is a block
+			return ordinary
+		}
+		return control
+	case "COMMIT", "END", "XA":
+		return control
+	case "ROLLBACK":
+		if second == "TO" || words[2] == "TO" {
+			return ordinary
+		}
+		return control
+	}
+	if d == sqltext.SQLite {
+		switch words[0] {
+		case "ATTACH", "DETACH", "PRAGMA":
+			return ofSession
+		case "CREATE":
+			if second == "TEMP" || second == "TEMPORARY" {
+				return bound
+			}
+		}
+		return ordinary
+	}
+	switch words[0] {
+	case "START":
+		if second == "TRANSACTION" {
+			return control
+		}
+		return commits // of a replica
+	case "USE":
+		return ofSession
+	case "SET":
+		switch {
+		case bytes.Contains(bytes.ToUpper(text), []byte("AUTOCOMMIT")):
+			return control
+		case second == "PASSWORD" || second == "DEFAULT" && words[2] == "ROLE":
+			return commits
+		case second == "GLOBAL" || second == "PERSIST":
+			return ordinary
+		}
+		return ofSession
+	case "PREPARE", "HANDLER":
+		return bound
+	case "CREATE", "DROP":
+		if second == "TEMPORARY" || second == "OR" && words[2] == "REPLACE" && bytes.Contains(bytes.ToUpper(text[:min(len(text), 64)]), []byte("TEMPORARY")) {
+			return bound
+		}
+	}
+	if slices.Contains(implicit, words[0]) {
+		return commits
+	}
+	return ordinary
+}
+
+// begins reports whether a statement of the kind control begins a transaction,
+// rather than to end one.
+func begins(text []byte) bool {
+	switch sqltext.Verb(text) {
+	case "BEGIN", "START", "SET", "XA":
+		return true
+	}
+	return false
+}
