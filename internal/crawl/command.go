@@ -35,15 +35,21 @@ if it begins with a host: example.com/x is http://example.com/x. One that came
 before is not fetched again: its record has dup_of, the seq of the first.
 
 Output fields: seq, url, final_url, status, content_type, charset, bytes, title,
-the selected ones, fetched_at, elapsed_ms, depth, parent, redirects [{status,
-url}], etag, last_modified, sha256, from_cache, dup_of, error {kind, message,
-retryable}, input. What is not known is null. Kinds of error: url, robots, dns,
-connect, address, tls, timeout, protocol, redirect, http, busy, body, parse. The
-fields of --dry-run are url, allowed, reason, input.
+the extracted ones, parse, fetched_at, elapsed_ms, depth, parent, redirects
+[{status, url}], etag, last_modified, sha256, from_cache, dup_of, error {kind,
+message, retryable}, input. What is not known is null. Kinds of error: url,
+robots, dns, connect, address, tls, timeout, protocol, redirect, http, busy,
+body, parse. The fields of --dry-run are url, allowed, reason, input.
 
 --select takes name=CSS (the text of the first match, white space folded),
-name=CSS@attr (an attribute), name=CSS@abs:attr (a link, made absolute), and
-name[]=... (an array of all matches).
+name=CSS@attr (an attribute), name=CSS@abs:attr (a link, made absolute),
+name=CSS@html (what is inside), name=CSS@outer (with the element itself), and
+name[]=... (an array of all matches). With --each a page has a record for each
+match, numbered in the field item (null: the page has none); there name=@attr
+is of that match. --regex name=RE takes the first match in the page's text, or
+its first group; name[]=RE all. A page that takes longer than --parse-timeout
+to read, or too much memory, has parse "truncated", the error parse, and only
+what was found without its tree: title, links, simple selectors.
 
 What you give to be shown to servers, such as a header or a password, is shown
 to those alone that it is for, not to others that they redirect to. Link-local
@@ -61,7 +67,14 @@ could not be had (their records say why).`,
 		},
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "url-field", Value: DefaultURLField, Usage: "the `FIELD` of input records that holds the URL"},
-			&cli.StringSliceFlag{Name: "select", Usage: "add a field, `NAME=CSS[@ATTR]`; repeatable"},
+			&cli.StringSliceFlag{Name: "select", Usage: "add a field, `NAME=CSS[@PART]`; repeatable"},
+			&cli.StringFlag{Name: "each", Usage: "a record for each element that `CSS` matches; --select looks inside it"},
+			&cli.StringSliceFlag{Name: "regex", Usage: "add a field, `NAME=RE`, found in the text; repeatable"},
+			&cli.BoolFlag{Name: "links", Usage: "add a field links: the URLs that the page links to"},
+			&cli.BoolFlag{Name: "meta", Usage: "add a field meta: description, canonical, og:*, JSON-LD and so on"},
+			&cli.BoolFlag{Name: "text", Usage: "add a field text: the page as one reads it"},
+			&cli.BoolFlag{Name: "body", Usage: "add a field body: the page as it is, base64 if it is no text"},
+			&cli.DurationFlag{Name: "parse-timeout", Value: extract.DefaultTimeout, Usage: "`TIME` that reading a page may take"},
 			&cli.StringSliceFlag{Name: "fields", Usage: "write only the field `NAME`, and others so named; repeatable"},
 			&cli.BoolFlag{Name: "ordered", Usage: "write the records in the order of the input"},
 			cmdline.DryRunFlag("fetch nothing but robots.txt and tell what it allows"),
@@ -126,6 +139,40 @@ func action(ctx context.Context, inv *cmdline.Invocation) error {
 	return err
 }
 
+// extraction gives the flags their meaning that say what is taken from pages.
+func extraction(inv *cmdline.Invocation) (cfg extract.Config, err error) {
+	cfg = extract.Config{
+		Links:   inv.Bool("links"),
+		Meta:    inv.Bool("meta"),
+		Text:    inv.Bool("text"),
+		Body:    inv.Bool("body"),
+		Timeout: inv.Duration("parse-timeout"),
+	}
+	if cfg.Timeout <= 0 {
+		return cfg, cmdline.Usagef("--parse-timeout %v: more than 0", cfg.Timeout)
+	}
+	for _, text := range inv.StringSlice("select") {
+		s, err := extract.ParseSelector(text)
+		if err != nil {
+			return cfg, cmdline.Usagef("--select %w", err)
+		}
+		cfg.Select = append(cfg.Select, s)
+	}
+	for _, text := range inv.StringSlice("regex") {
+		r, err := extract.ParseRegex(text)
+		if err != nil {
+			return cfg, cmdline.Usagef("--regex %w", err)
+		}
+		cfg.Regex = append(cfg.Regex, r)
+	}
+	if inv.IsSet("each") {
+		if cfg.Each, err = extract.ParseEach(inv.String("each")); err != nil {
+			return cfg, cmdline.Usagef("--each %w", err)
+		}
+	}
+	return cfg, nil
+}
+
 // config gives the flags their meaning.
 func config(inv *cmdline.Invocation) (cfg Config, err error) {
 	if err := checkNumbers(inv); err != nil {
@@ -171,12 +218,8 @@ func config(inv *cmdline.Invocation) (cfg Config, err error) {
 		return cfg, err
 	}
 	cfg.Input.NullAs = inv.NullAs()
-	for _, text := range inv.StringSlice("select") {
-		s, err := extract.ParseSelector(text)
-		if err != nil {
-			return cfg, cmdline.Usage(err)
-		}
-		cfg.Select = append(cfg.Select, s)
+	if cfg.Extract, err = extraction(inv); err != nil {
+		return cfg, err
 	}
 	return cfg, cmdline.Usage(cfg.check())
 }

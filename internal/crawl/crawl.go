@@ -17,10 +17,12 @@
 //	final_url      the URL of the last request, behind all redirects
 //	status         of the HTTP answer
 //	content_type   as the server says it
-//	charset        the encoding that an HTML page was read in
+//	charset        the encoding that the text of a page was read in
 //	bytes          of the body, decoded
-//	title          of an HTML page, white space folded
-//	…              the selected fields
+//	title          of an HTML page or a feed, white space folded
+//	…              what Extract asks for
+//	parse          "truncated": the page took too much; of what is asked for it
+//	               has what could be found without its tree
 //	fetched_at     when the last request was sent: RFC 3339, UTC
 //	elapsed_ms     time that the requests took, redirects and retries too
 //	depth          links between the input's page and this one: 0
@@ -95,11 +97,11 @@ const (
 
 // Config says what to fetch and how. The zero value works.
 type Config struct {
-	URLField string              // the field of input records that has the URL; "" is DefaultURLField
-	Select   []*extract.Selector // further fields
-	Fields   []string            // those to write, in this order; nil: all
-	Ordered  bool                // records in the order of the input, not as they come
-	DryRun   bool                // fetch nothing but robots.txt; records say what may be fetched
+	URLField string         // the field of input records that has the URL; "" is DefaultURLField
+	Extract  extract.Config // what is taken from pages: further fields
+	Fields   []string       // those to write, in this order; nil: all
+	Ordered  bool           // records in the order of the input, not as they come
+	DryRun   bool           // fetch nothing but robots.txt; records say what may be fetched
 
 	Jobs         int            // requests at once; 0 is DefaultJobs
 	PerHost      int            // requests at once at one host; 0 is DefaultPerHost
@@ -146,13 +148,14 @@ func (e *FailedError) ExitStatus() int { return 3 }
 
 // crawler is one run.
 type crawler struct {
-	cfg      Config
-	frontier *frontier
-	client   *client
-	seen     table // the URLs that came, each with its first input
-	wants    wants
-	width    int // fields of a record
-	rows     chan *row
+	cfg       Config
+	frontier  *frontier
+	client    *client
+	extractor *extract.Extractor
+	seen      table // the URLs that came, each with its first input
+	wants     wants
+	width     int // fields of a record
+	rows      chan *row
 }
 
 // Run fetches the URLs of in and writes a record for each to out. It ends when
@@ -170,12 +173,13 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (Summ
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	c := &crawler{
-		cfg:      cfg,
-		frontier: newFrontier(&cfg, cancel),
-		client:   newClient(&cfg),
-		wants:    cfg.wants(),
-		width:    len(cfg.names()),
-		rows:     make(chan *row, cfg.Jobs),
+		cfg:       cfg,
+		extractor: extract.New(cfg.Extract),
+		frontier:  newFrontier(&cfg, cancel),
+		client:    newClient(&cfg),
+		wants:     cfg.wants(),
+		width:     len(cfg.names()),
+		rows:      make(chan *row, cfg.Jobs),
 	}
 	w.done = c.frontier.done
 	defer c.client.close()
@@ -222,17 +226,20 @@ func (c *Config) complete() {
 	}
 }
 
-// check reports selected fields of one name, and fields that there are not.
+// check reports fields of one name, and fields that there are not.
 func (c *Config) check() error {
 	names := slices.Concat(leading, trailing, []string{inputField})
 	if c.DryRun {
 		names = slices.Clone(verdictFields)
 	}
-	for _, s := range c.Select {
-		if slices.Contains(names, s.Name) {
-			return fmt.Errorf("select %s: the record has a field of that name already", s.Name)
+	if err := c.Extract.Check(); err != nil {
+		return err
+	}
+	for _, name := range c.Extract.Fields() {
+		if slices.Contains(names, name) {
+			return fmt.Errorf("field %s: the record has a field of that name already", name)
 		}
-		names = append(names, s.Name)
+		names = append(names, name)
 	}
 	for i, name := range c.Fields {
 		if !slices.Contains(names, name) {

@@ -33,23 +33,23 @@ func TestOutput(t *testing.T) {
 		{
 			name:  "lines",
 			input: "http://u:p@a.test/d/i#f\r\n\n a.test \n",
-			expect: `{"seq":1,"url":"http://u:p@a.test/d/i#f","final_url":"http://a.test/d/i","status":200,"content_type":"text/html; charset=utf-8","charset":"utf-8","bytes":75,"title":"A page","links":["http://a.test/d/x?a=1&b","http://b.test/"],"fetched_at":"2000-01-01T00:00:02.000Z","elapsed_ms":2000,"depth":0,"parent":null,"redirects":[],"etag":null,"last_modified":null,"sha256":"6ab7f90bd392841f9abde3f1366aa7a6514ce9f73017c9f743809798a3590a53","from_cache":false,"dup_of":null,"error":null}
-{"seq":2,"url":"a.test","final_url":"http://a.test/","status":200,"content_type":"text/html; charset=utf-8","charset":"utf-8","bytes":75,"title":"A page","links":["http://a.test/x?a=1&b","http://b.test/"],"fetched_at":"2000-01-01T00:00:04.000Z","elapsed_ms":2000,"depth":0,"parent":null,"redirects":[],"etag":null,"last_modified":null,"sha256":"6ab7f90bd392841f9abde3f1366aa7a6514ce9f73017c9f743809798a3590a53","from_cache":false,"dup_of":null,"error":null}
+			expect: `{"seq":1,"url":"http://u:p@a.test/d/i#f","final_url":"http://a.test/d/i","status":200,"content_type":"text/html; charset=utf-8","charset":"utf-8","bytes":75,"title":"A page","links":["http://a.test/d/x?a=1&b","http://b.test/"],"parse":null,"fetched_at":"2000-01-01T00:00:02.000Z","elapsed_ms":2000,"depth":0,"parent":null,"redirects":[],"etag":null,"last_modified":null,"sha256":"6ab7f90bd392841f9abde3f1366aa7a6514ce9f73017c9f743809798a3590a53","from_cache":false,"dup_of":null,"error":null}
+{"seq":2,"url":"a.test","final_url":"http://a.test/","status":200,"content_type":"text/html; charset=utf-8","charset":"utf-8","bytes":75,"title":"A page","links":["http://a.test/x?a=1&b","http://b.test/"],"parse":null,"fetched_at":"2000-01-01T00:00:04.000Z","elapsed_ms":2000,"depth":0,"parent":null,"redirects":[],"etag":null,"last_modified":null,"sha256":"6ab7f90bd392841f9abde3f1366aa7a6514ce9f73017c9f743809798a3590a53","from_cache":false,"dup_of":null,"error":null}
 `,
 		},
 		{
 			name:  "records of JSON",
 			input: `{"id": 12345678901234567890.10, "url":"http:\/\/a.test/", "n":{"x": null}}` + "\n",
-			expect: `{"seq":1,"url":"http://a.test/","final_url":"http://a.test/","status":200,"content_type":"text/html; charset=utf-8","charset":"utf-8","bytes":75,"title":"A page","links":["http://a.test/x?a=1&b","http://b.test/"],"fetched_at":"2000-01-01T00:00:02.000Z","elapsed_ms":2000,"depth":0,"parent":null,"redirects":[],"etag":null,"last_modified":null,"sha256":"6ab7f90bd392841f9abde3f1366aa7a6514ce9f73017c9f743809798a3590a53","from_cache":false,"dup_of":null,"error":null,"input":{"id": 12345678901234567890.10, "url":"http:\/\/a.test/", "n":{"x": null}}}
+			expect: `{"seq":1,"url":"http://a.test/","final_url":"http://a.test/","status":200,"content_type":"text/html; charset=utf-8","charset":"utf-8","bytes":75,"title":"A page","links":["http://a.test/x?a=1&b","http://b.test/"],"parse":null,"fetched_at":"2000-01-01T00:00:02.000Z","elapsed_ms":2000,"depth":0,"parent":null,"redirects":[],"etag":null,"last_modified":null,"sha256":"6ab7f90bd392841f9abde3f1366aa7a6514ce9f73017c9f743809798a3590a53","from_cache":false,"dup_of":null,"error":null,"input":{"id": 12345678901234567890.10, "url":"http:\/\/a.test/", "n":{"x": null}}}
 `,
 		},
 		{
 			name:   "records of CSV",
 			format: record.CSV,
 			input:  "id,url,name\n007,http://c.test/,\"say \"\"x\"\"\"\n08,,\n",
-			expect: `seq,url,final_url,status,content_type,charset,bytes,title,links,fetched_at,elapsed_ms,depth,parent,redirects,etag,last_modified,sha256,from_cache,dup_of,error,input
-2,,,,,,,,,,,0,,,,,,,,"{""kind"":""url"",""message"":""field \""url\"" is null"",""retryable"":false}","{""id"":""08"",""url"":null,""name"":null}"
-1,http://c.test/,http://c.test/,,,,,,,,,0,,,,,,,,"{""kind"":""dns"",""message"":""fetch robots.txt: look up c.test: no such host"",""retryable"":false}","{""id"":""007"",""url"":""http://c.test/"",""name"":""say \""x\""""}"
+			expect: `seq,url,final_url,status,content_type,charset,bytes,title,links,parse,fetched_at,elapsed_ms,depth,parent,redirects,etag,last_modified,sha256,from_cache,dup_of,error,input
+2,,,,,,,,,,,,0,,,,,,,,"{""kind"":""url"",""message"":""field \""url\"" is null"",""retryable"":false}","{""id"":""08"",""url"":null,""name"":null}"
+1,http://c.test/,http://c.test/,,,,,,,,,,0,,,,,,,,"{""kind"":""dns"",""message"":""fetch robots.txt: look up c.test: no such host"",""retryable"":false}","{""id"":""007"",""url"":""http://c.test/"",""name"":""say \""x\""""}"
 `,
 		},
 	} {
@@ -59,7 +59,7 @@ func TestOutput(t *testing.T) {
 					time.Sleep(2 * time.Second)
 					text(page)(w, r)
 				}})
-				cfg := Config{PerHost: 1, Select: []*extract.Selector{select1}, dial: n.dial, ErrorsOK: true}
+				cfg := Config{PerHost: 1, Extract: extract.Config{Select: []*extract.Selector{select1}}, dial: n.dial, ErrorsOK: true}
 				if c.format != record.Auto {
 					cfg.Format, cfg.Input.Format = c.format, c.format
 				}
@@ -133,7 +133,7 @@ func TestOrdered(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out bytes.Buffer
-		cfg := Config{Ordered: true, Delay: new(time.Duration), Jobs: 2, Select: []*extract.Selector{p}, Rejects: &reject.Sink{Force: true}, ErrorsOK: true, dial: n.dial}
+		cfg := Config{Ordered: true, Delay: new(time.Duration), Jobs: 2, Extract: extract.Config{Select: []*extract.Selector{p}}, Rejects: &reject.Sink{Force: true}, ErrorsOK: true, dial: n.dial}
 		input := `{"url":"http://a.test/0"}` + "\n{\n"
 		for i := range 2 * maxHeld >> 20 {
 			input += fmt.Sprintf(`{"url":"http://a.test/?%d"}`+"\n", i)
@@ -222,10 +222,10 @@ func TestStatus(t *testing.T) {
 
 func TestSelectedNames(t *testing.T) {
 	for name, expect := range map[string]string{
-		"status": "select status: the record has a field of that name already",
-		"input":  "select input: the record has a field of that name already",
-		"h":      "select h: the record has a field of that name already",
-		"sha256": "select sha256: the record has a field of that name already",
+		"status": "field status: the record has a field of that name already",
+		"input":  "field input: the record has a field of that name already",
+		"h":      "field h: the record has a field of that name already",
+		"sha256": "field sha256: the record has a field of that name already",
 		"ok":     "",
 	} {
 		var cfg Config
@@ -234,7 +234,7 @@ func TestSelectedNames(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			cfg.Select = append(cfg.Select, s)
+			cfg.Extract.Select = append(cfg.Extract.Select, s)
 		}
 		_, err := Run(t.Context(), cfg, stream.Inputs{Stdin: strings.NewReader("")}, new(bytes.Buffer))
 		if got := message(err); got != expect {

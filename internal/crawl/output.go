@@ -7,12 +7,12 @@ import (
 	"pipeworks/internal/record"
 )
 
-// The fields of a record, in order: leading, the selected ones, trailing, and
+// The fields of a record, in order: leading, the extracted ones, trailing, and
 // the input if there is one.
 var (
 	leading  = []string{"seq", "url", "final_url", "status", "content_type", "charset", "bytes", "title"}
 	trailing = []string{
-		"fetched_at", "elapsed_ms", "depth", "parent", "redirects", "etag", "last_modified", "sha256", "from_cache",
+		"parse", "fetched_at", "elapsed_ms", "depth", "parent", "redirects", "etag", "last_modified", "sha256", "from_cache",
 		"dup_of", "error",
 	}
 )
@@ -27,16 +27,12 @@ func (c *Config) names() []string {
 	if c.DryRun {
 		return verdictFields
 	}
-	names := slices.Clone(leading)
-	for _, s := range c.Select {
-		names = append(names, s.Name)
-	}
-	return append(append(names, trailing...), inputField)
+	return slices.Concat(leading, c.Extract.Fields(), trailing, []string{inputField})
 }
 
 // wants is what has to be found out for the fields that are written.
 type wants struct {
-	page bool // its title, its encoding or what is selected from it
+	page bool // what is in it
 	sum  bool
 }
 
@@ -47,8 +43,8 @@ func (c *Config) wants() wants {
 	}
 	w := wants{sum: slices.Contains(written, "sha256")}
 	for _, name := range written {
-		selected := !slices.Contains(leading, name) && !slices.Contains(trailing, name) && name != inputField
-		w.page = w.page || selected || name == "title" || name == "charset"
+		extracted := slices.Contains(c.Extract.Fields(), name)
+		w.page = w.page || extracted || name == "title" || name == "charset" || name == "parse"
 	}
 	return w
 }
@@ -57,7 +53,7 @@ func (c *Config) wants() wants {
 type row struct {
 	seq    int64
 	task   *task          // nil: the input has no record
-	values []record.Value // of all fields, input last
+	values []record.Value // of all fields, input last, for each record of the task
 	failed bool
 	bytes  int
 }
@@ -133,14 +129,16 @@ func (w *writer) row(r *row) error {
 	if r.task == nil {
 		return nil
 	}
-	values, err := w.begin(r.values)
-	if err == nil {
-		err = w.rows.Write(values)
+	for values := range slices.Chunk(r.values, len(w.fields)) {
+		values, err := w.begin(values)
+		if err == nil {
+			err = w.rows.Write(values)
+		}
+		if err != nil {
+			return err
+		}
+		w.sum.Out++
 	}
-	if err != nil {
-		return err
-	}
-	w.sum.Out++
 	w.sum.Bytes += int64(r.bytes)
 	if r.failed {
 		w.sum.Failed++

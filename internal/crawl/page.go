@@ -1,33 +1,29 @@
 package crawl
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"mime"
-	"net/http"
-	"strings"
 
 	"pipeworks/internal/extract"
 	"pipeworks/internal/record"
 )
 
-// emit hands the record of a task on.
+// emit hands the records of a task on: one, or with Each some of one page.
 func (c *crawler) emit(ctx context.Context, t *task, a *answer) {
 	r := &row{seq: t.seq, task: t, bytes: len(a.body)}
-	var page found
-	if c.wants.page && isHTML(a) {
-		var err *pageError
-		if page, err = c.extract(t.to, a); t.err == nil {
-			t.err = err
+	page := &extract.Page{}
+	if c.wants.page && a.whole() {
+		page = c.extractor.Extract(extract.Source{Body: a.body, ContentType: a.header.Get("Content-Type"), Resolve: t.to.resolver()})
+		if page.Err != nil && t.err == nil {
+			t.err = newError(kindParse, false, "%v", page.Err)
 		}
 	}
 	r.failed = t.err != nil
 	if c.cfg.DryRun {
 		r.values = t.verdict()
 	} else {
-		r.values = c.values(t, a, &page)
+		r.values = c.values(t, a, page)
 	}
 	c.send(ctx, r)
 }
@@ -42,9 +38,9 @@ func (c *crawler) send(ctx context.Context, r *row) bool {
 	}
 }
 
-// values are those of all fields, in their order.
-func (c *crawler) values(t *task, a *answer, page *found) []record.Value {
-	var finalURL, status, contentType, size, fetched, elapsed, parent, redirects, etag, modified, sum, cached, dup, in record.Value
+// values are those of all fields, in their order, for each row of the page.
+func (c *crawler) values(t *task, a *answer, page *extract.Page) []record.Value {
+	var finalURL, status, contentType, charset, size, parse, fetched, elapsed, parent, redirects, etag, modified, sum, cached, dup, in record.Value
 	if t.to != nil {
 		finalURL = record.String(t.to.href)
 	}
@@ -74,13 +70,23 @@ func (c *crawler) values(t *task, a *answer, page *found) []record.Value {
 	if t.raw != nil {
 		in = record.Value{Kind: record.JSON, Bytes: t.raw}
 	}
-	values := append(make([]record.Value, 0, c.width),
-		record.Int(t.seq), t.url, finalURL, status, contentType, page.charset, size, page.title)
-	if page.fields == nil {
-		page.fields = make([]record.Value, len(c.cfg.Select))
+	if page.Charset != "" {
+		charset = record.String(page.Charset)
 	}
-	values = append(values, page.fields...)
-	return append(values, fetched, elapsed, record.Int(int64(t.depth)), parent, redirects, etag, modified, sum, cached, dup, t.err.value(), in)
+	if page.Err != nil {
+		parse = record.String("truncated")
+	}
+	rows := page.Rows
+	if rows == nil {
+		rows = [][]record.Value{make([]record.Value, len(c.cfg.Extract.Fields()))}
+	}
+	values := make([]record.Value, 0, c.width*len(rows))
+	for _, row := range rows {
+		values = append(values, record.Int(t.seq), t.url, finalURL, status, contentType, charset, size, page.Title)
+		values = append(values, row...)
+		values = append(values, parse, fetched, elapsed, record.Int(int64(t.depth)), parent, redirects, etag, modified, sum, cached, dup, t.err.value(), in)
+	}
+	return values
 }
 
 // verdict are the values of a dry run.
@@ -102,54 +108,7 @@ func headerValue(a *answer, name string) record.Value {
 	return record.Value{}
 }
 
-// found is what a page has: NULL is what it has not.
-type found struct {
-	title, charset record.Value
-	fields         []record.Value // the selected ones; nil: none was looked for
-}
-
-// extract finds what is wanted of a page.
-func (c *crawler) extract(at *address, a *answer) (f found, err *pageError) {
-	defer func() {
-		if p := recover(); p != nil { // a page that the parser cannot bear must not end the run
-			f, err = found{}, newError(kindParse, false, "parse HTML: %v", p)
-		}
-	}()
-	page, parseErr := extract.Parse(a.body, a.header.Get("Content-Type"), at.resolver())
-	if parseErr != nil {
-		return f, newError(kindParse, false, "%v", parseErr)
-	}
-	f = found{title: page.Title(), charset: record.String(page.Charset())}
-	for _, s := range c.cfg.Select {
-		f.fields = append(f.fields, page.Select(s))
-	}
-	return f, nil
-}
-
-// isHTML reports whether the answer has an HTML page, whole: it is declared as
-// one, or not declared, and does not look like something else.
-func isHTML(a *answer) bool {
-	if a.err != nil && a.err.Kind != kindHTTP || len(a.body) == 0 {
-		return false
-	}
-	looks := http.DetectContentType(a.body)
-	declared := a.header.Get("Content-Type")
-	if declared == "" {
-		return strings.HasPrefix(looks, "text/html")
-	}
-	media, params, err := mime.ParseMediaType(declared)
-	if err != nil { // wrong parameters of a type that can be read all the same
-		media, _, _ = strings.Cut(declared, ";")
-		media = strings.ToLower(strings.TrimSpace(media))
-	}
-	if media != "text/html" && media != "application/xhtml+xml" {
-		return false
-	}
-	switch {
-	case strings.HasPrefix(looks, "text/"), strings.HasPrefix(strings.ToLower(params["charset"]), "utf-16"):
-		return true
-	case looks == "application/octet-stream": // some control character
-		return bytes.IndexByte(a.body, 0) < 0
-	}
-	return false
+// whole reports whether the answer has a page that is worth reading.
+func (a *answer) whole() bool {
+	return len(a.body) > 0 && (a.err == nil || a.err.Kind == kindHTTP)
 }

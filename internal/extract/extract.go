@@ -1,27 +1,116 @@
-// Package extract reads HTML pages: their title, and the fields that CSS
-// selectors choose from them.
+// Package extract reads web pages: their title, links and text, what they say
+// about themselves, and the fields that CSS selectors choose from them.
+//
+// A page costs a bounded time and memory, whatever it is. Its tags are followed
+// first, without a tree; most pages need nothing more. Where a selector or the
+// markup asks for the tree, it is built, if it is known not to be too large.
+// If it cannot be had, the page is truncated: what was found without it is all
+// there is.
 package extract
 
 import (
-	"bytes"
 	"fmt"
-	"io"
-	"strings"
-	"unicode/utf8"
+	"time"
 
-	"github.com/PuerkitoBio/goquery"
-	"github.com/andybalholm/cascadia"
-	"golang.org/x/net/html/charset"
+	"golang.org/x/net/html/atom"
 
 	"pipeworks/internal/record"
+	"pipeworks/internal/robots"
 )
 
-// Page is a parsed HTML page.
-type Page struct {
-	doc     *goquery.Document
-	charset string
-	resolve Resolver
-	base    *string // what <base href> says, once it was looked for
+// DefaultTimeout is how long a page is worked on.
+const DefaultTimeout = 2 * time.Second
+
+// Config says what is wanted of pages. The zero value wants the title.
+type Config struct {
+	Select []*Selector // fields
+	Each   *Each       // the elements that have a row each, inside which Select looks; nil: a page is one row
+	Regex  []*Regex    // fields
+
+	Links bool // a field links: the URLs that the page links to
+	Meta  bool // a field meta: what the page says about itself
+	Text  bool // a field text: the page as one reads it
+	Body  bool // a field body: the page as it is
+
+	Follow  bool          // Page.Links are wanted
+	Agent   string        // the crawler that robots meta elements may name, in lower case
+	Timeout time.Duration // for a page; 0 is DefaultTimeout
+}
+
+// Extractor takes from pages what its Config wants. It may be used by several
+// goroutines at once.
+type Extractor struct {
+	cfg       Config
+	memory    *memory
+	wantLinks bool
+	wantText  bool
+	streams   bool        // no field needs the tree
+	anyTag    bool        // the selectors look at the attributes of elements of any name,
+	tags      []atom.Atom // or of these
+}
+
+// Check reports what cannot be taken from any page.
+func (c *Config) Check() error {
+	for _, s := range c.Select {
+		if s.match == nil && c.Each == nil {
+			return fmt.Errorf("select %s: the CSS selector is empty", s.Name)
+		}
+	}
+	return nil
+}
+
+// New returns the Extractor for a Config that Check finds nothing wrong with.
+func New(cfg Config) *Extractor {
+	x := &Extractor{
+		cfg:       cfg,
+		memory:    newMemory(maxTrees),
+		wantLinks: cfg.Links || cfg.Follow,
+		wantText:  cfg.Text || len(cfg.Regex) > 0,
+		streams:   cfg.Each == nil,
+	}
+	if x.cfg.Timeout == 0 {
+		x.cfg.Timeout = DefaultTimeout
+	}
+	for _, s := range cfg.Select {
+		if !s.streams {
+			x.streams = false
+		}
+		if s.tag == 0 {
+			x.anyTag = true
+		} else {
+			x.tags = append(x.tags, s.tag)
+		}
+	}
+	return x
+}
+
+// Fields are the names of a row's fields.
+func (c *Config) Fields() []string {
+	var names []string
+	add := func(wanted bool, name string) {
+		if wanted {
+			names = append(names, name)
+		}
+	}
+	add(c.Each != nil, "item")
+	for _, s := range c.Select {
+		add(true, s.Name)
+	}
+	for _, r := range c.Regex {
+		add(true, r.Name)
+	}
+	add(c.Links, "links")
+	add(c.Meta, "meta")
+	add(c.Text, "text")
+	add(c.Body, "body")
+	return names
+}
+
+// Source is a page as it was fetched.
+type Source struct {
+	Body        []byte // all of it, valid until Extract returns
+	ContentType string // the header of that name
+	Resolve     Resolver
 }
 
 // Resolver makes a reference found in a page absolute. It knows the page's
@@ -29,89 +118,18 @@ type Page struct {
 // all its links. It returns false for what is no URL.
 type Resolver func(base, ref string) (url string, ok bool)
 
-// Parse reads a page, whose encoding it takes from the byte order mark, the
-// Content-Type header, the page's own declaration or, without these, from its
-// bytes. Selectors of resolved links need resolve, others do not. The page
-// does not keep body.
-func Parse(body []byte, contentType string, resolve Resolver) (*Page, error) {
-	in, charset := utf8Reader(body, contentType)
-	doc, err := goquery.NewDocumentFromReader(in)
-	if err != nil {
-		return nil, fmt.Errorf("parse HTML: %w", err)
-	}
-	return &Page{doc: doc, charset: charset, resolve: resolve}, nil
+// Page is what was found in a page.
+type Page struct {
+	Title   record.Value
+	Charset string            // the encoding of its text; "" if it is none
+	Links   []Link            // if Config.Follow wants them
+	Robots  robots.Directives // of its meta elements
+	Rows    [][]record.Value  // the values of Fields: one row, or one for each element of Config.Each
+	Err     error             // why the page is truncated, nil if it is not
 }
 
-// Charset is the name of the encoding that the page was read in.
-func (p *Page) Charset() string { return p.charset }
-
-func utf8Reader(body []byte, contentType string) (io.Reader, string) {
-	encoding, name, certain := charset.DetermineEncoding(body, contentType)
-	// Only the first 1024 bytes were looked at, and windows-1252 is what an
-	// undeclared encoding is taken for if all of them are ASCII. Text that is
-	// valid UTF-8 throughout is never anything else.
-	if name == "utf-8" || !certain && name == "windows-1252" && utf8.Valid(body) {
-		return bytes.NewReader(bytes.TrimPrefix(body, []byte("\ufeff"))), "utf-8"
-	}
-	return encoding.NewDecoder().Reader(bytes.NewReader(body)), name
+// Link is where a page leads.
+type Link struct {
+	URL      string // absolute, http or https, without a fragment
+	NoFollow bool   // the page asks crawlers not to go there
 }
-
-var (
-	titles = goquery.SingleMatcher(cascadia.MustCompile("title:not(svg title)"))
-	bases  = goquery.SingleMatcher(cascadia.MustCompile("base[href]"))
-)
-
-// Title is the text of the page's title element, NULL if it has none.
-func (p *Page) Title() record.Value {
-	title := p.doc.FindMatcher(titles)
-	if title.Length() == 0 {
-		return record.Value{}
-	}
-	return record.String(fold(title.Text()))
-}
-
-// Select returns what s chooses: of the first matching element its text with
-// white space folded, or an attribute as it stands, NULL if there is none; or
-// a JSON array of those of all matching elements that have it.
-func (p *Page) Select(s *Selector) record.Value {
-	elements := p.doc.FindMatcher(s.matcher)
-	if !s.all {
-		if text, ok := p.text(s, elements); ok {
-			return record.String(text)
-		}
-		return record.Value{}
-	}
-	array := []byte{'['}
-	for _, element := range elements.EachIter() {
-		if text, ok := p.text(s, element); ok {
-			if len(array) > 1 {
-				array = append(array, ',')
-			}
-			array = record.AppendJSONString(array, []byte(text))
-		}
-	}
-	return record.Value{Kind: record.JSON, Bytes: append(array, ']')}
-}
-
-// text is what s wants of the first of elements.
-func (p *Page) text(s *Selector, elements *goquery.Selection) (string, bool) {
-	if s.attr == "" {
-		return fold(elements.Text()), elements.Length() > 0
-	}
-	value, ok := elements.Attr(s.attr)
-	if ok && s.absolute {
-		return p.resolve(p.baseHref(), value)
-	}
-	return value, ok
-}
-
-func (p *Page) baseHref() string {
-	if p.base == nil {
-		href := p.doc.FindMatcher(bases).AttrOr("href", "")
-		p.base = &href
-	}
-	return *p.base
-}
-
-// fold makes every run of white space one space, and none at the ends.
-func fold(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -2,15 +2,10 @@ package extract
 
 import (
 	"bytes"
-	"encoding/json"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/japanese"
-	"golang.org/x/text/encoding/unicode"
 
 	"pipeworks/internal/record"
 )
@@ -31,6 +26,7 @@ const page = `<!doctype html>
 line</p>
 <div id=empty></div>
 <input data-on:click="f()" CHECKED>
+<ul><li>x <i>y</i><li>z</ul>
 </body></html>`
 
 // resolve shows what it was asked for.
@@ -38,13 +34,20 @@ func resolve(base, ref string) (string, bool) {
 	return base + "|" + ref, !strings.Contains(ref, "[")
 }
 
-func parse(t *testing.T, body []byte, contentType string) *Page {
+// extractor is that of a Config, to which selectors are added.
+func extractor(t testing.TB, cfg Config, selectors ...string) *Extractor {
 	t.Helper()
-	p, err := Parse(body, contentType, resolve)
-	if err != nil {
+	for _, text := range selectors {
+		s, err := ParseSelector(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Select = append(cfg.Select, s)
+	}
+	if err := cfg.Check(); err != nil {
 		t.Fatal(err)
 	}
-	return p
+	return New(cfg)
 }
 
 // shown is a value as JSON.
@@ -64,6 +67,7 @@ var selectors = []struct{ selector, name, expect string }{
 	{`abs=a@abs:href`, "abs", `"/base/|one"`},
 	{`abs[]=a@abs:href`, "abs", `["/base/|one","/base/|TWO?q=\"x\""]`},
 	{`noattr=h1@href`, "noattr", `null`},
+	{`firstonly=p@id`, "firstonly", `null`},
 	{`present=input@checked`, "present", `""`},
 	{`case=INPUT@Checked`, "case", `""`},
 	{`colon=input@data-on:click`, "colon", `"f()"`},
@@ -73,37 +77,52 @@ var selectors = []struct{ selector, name, expect string }{
 	{`escaped=.a\@x`, "escaped", `null`},
 	{` spaced = h1 `, "spaced", `"Head ing"`},
 	{`ünï code=h1`, "ünï code", `"Head ing"`},
+	{`html=h1@html`, "html", `"Head <b>ing</b>"`},
+	{`outer[]=p@outer`, "outer", `["<p class=\"a b\">first</p>","<p class=\"b\">second\nline</p>"]`},
+	{`items[]=ul > li`, "items", `["x y","z"]`},
+	{`nested=body ul i`, "nested", `"y"`},
+	{`before=h1 ~ p`, "before", `"first"`},
+	{`implied[]=li:has(i)@html`, "implied", `["x <i>y</i>"]`},
 }
 
 func TestSelect(t *testing.T) {
-	p := parse(t, []byte(page), "text/html; charset=utf-8")
 	for _, c := range selectors {
-		s, err := ParseSelector(c.selector)
-		if err != nil {
-			t.Errorf("%s: %v", c.selector, err)
-			continue
-		}
-		if got := shown(p.Select(s)); got != c.expect || s.Name != c.name {
-			t.Errorf("%s: %s = %s, want %s = %s", c.selector, s.Name, got, c.name, c.expect)
+		x := extractor(t, Config{}, c.selector)
+		p := x.Extract(Source{[]byte(page), "text/html; charset=utf-8", resolve})
+		if got := shown(p.Rows[0][0]); got != c.expect || x.cfg.Fields()[0] != c.name || p.Err != nil {
+			t.Errorf("%s: %s = %s (%v), want %s = %s", c.selector, x.cfg.Fields()[0], got, p.Err, c.name, c.expect)
 		}
 	}
 }
 
+// What is wrong with a selector is said with the place where it is wrong.
 func TestSelectorErrors(t *testing.T) {
 	for selector, expect := range map[string]string{
-		"h1":    `selector "h1" has no name: write name=css`,
-		"=h1":   `selector "=h1" has no name in front of =`,
-		"[]=h1": `selector "[]=h1" has no name in front of =`,
-		"x=":    `selector "x=": the CSS selector is empty`,
-		"x=@id": `selector "x=@id": the CSS selector is empty`,
-		"x=a[":  `selector "x=a[": expected identifier, found EOF instead`,
-		"x=a@":  `selector "x=a@": parsing "a@": 1 bytes left over`,
+		"h1":              `"h1" has no name: write NAME=…`,
+		"=h1":             `"=h1" has no name in front of =`,
+		"[]=h1":           `"[]=h1" has no name in front of =`,
+		"x=a[":            `"x=a[": at "[": expected identifier, found EOF instead`,
+		"x=a@":            `"x=a@": at "@": parsing "a@": 1 bytes left over`,
+		"x=div > a..b":    `"x=div > a..b": at "..b": expected identifier, found . instead`,
+		"x=ul li:nope i":  `"x=ul li:nope i": at ":nope i": unknown pseudoclass or pseudoelement :nope`,
+		"x=h1::text":      `"x=h1::text": there is no ::text: CSS yields text, CSS@NAME an attribute`,
+		"x=a::attr(href)": `"x=a::attr(href)": there is no ::attr: CSS yields text, CSS@NAME an attribute`,
 	} {
 		s, err := ParseSelector(selector)
 		if err == nil {
 			t.Errorf("%s: no error but %+v", selector, s)
 		} else if err.Error() != expect {
 			t.Errorf("%s: %v\nwant %s", selector, err, expect)
+		}
+	}
+	for _, selector := range []string{"x=", "x=@id"} {
+		s, err := ParseSelector(selector)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg := Config{Select: []*Selector{s}}
+		if err := cfg.Check(); err == nil || err.Error() != "select x: the CSS selector is empty" {
+			t.Errorf("%s: %v", selector, err)
 		}
 	}
 }
@@ -122,82 +141,48 @@ func TestTitle(t *testing.T) {
 		{"NUL", "<title>a\x00b</title>", "\"a\ufffdb\""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := shown(parse(t, []byte(c.html), "text/html").Title()); got != c.expect {
+			p := extractor(t, Config{}).Extract(Source{[]byte(c.html), "text/html", resolve})
+			if got := shown(p.Title); got != c.expect {
 				t.Errorf("title %s, want %s", got, c.expect)
 			}
 		})
 	}
 }
 
-func TestCharset(t *testing.T) {
-	const title = "Größe – “é”"
-	long := "<!--" + strings.Repeat("x", 2000) + "-->"
-	cp1252, _ := charmap.Windows1252.NewEncoder().String("<title>" + title + "</title>")
-	utf16, _ := unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewEncoder().String("<title>" + title + "</title>")
-	sjis, _ := japanese.ShiftJIS.NewEncoder().String("<meta charset=shift_jis><title>日本</title>")
-	for _, c := range []struct{ name, body, contentType, expect string }{
-		{"header", "<title>" + title + "</title>", "text/html; charset=UTF-8", title},
-		{"header against declaration", "<meta charset=shift_jis><title>" + title + "</title>", `text/html; charset="utf-8"`, title},
-		{"byte order mark", "\xef\xbb\xbf<title>" + title + "</title>", "text/html; charset=latin1", title},
-		{"UTF-16 by its mark", utf16, "text/html", title},
-		{"declaration", sjis, "text/html", "日本"},
-		{"undeclared UTF-8", "<title>" + title + "</title>", "text/html", title},
-		{"undeclared UTF-8 far behind", long + "<title>" + title + "</title>", "text/html", title},
-		{"undeclared otherwise", cp1252, "text/html", title},
-		{"undeclared otherwise far behind", long + cp1252, "", title},
-		{"unknown name", "<title>" + title + "</title>", "text/html; charset=klingon", title},
-		{"malformed header", "<title>" + title + "</title>", "text/html; charset", title},
+// One row an element, whose selectors look inside it; a page without one has
+// a row of nothing, so that it does not vanish.
+func TestEach(t *testing.T) {
+	each, err := ParseEach("li")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := extractor(t, Config{Each: each}, "id=@id", "all=", "in=b", "links[]=a@abs:href")
+	for _, c := range []struct{ html, expect string }{
+		{`<title>T</title><b>0</b><ul><li id=a>x <b>1</b><li>y <a href=u>l</a></ul>`, `1 "a" "x 1" "1" []; 2 null "y l" null ["|u"]`},
+		{`<p>none`, `null null null null null`},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			got := parse(t, []byte(c.body), c.contentType).Title()
-			if diff := cmp.Diff(c.expect, string(got.Bytes)); diff != "" {
-				t.Errorf("title (-want +got)\n%s", diff)
+		var rows []string
+		for _, row := range x.Extract(Source{[]byte(c.html), "text/html", resolve}).Rows {
+			var values []string
+			for _, v := range row {
+				values = append(values, shown(v))
 			}
-		})
+			rows = append(rows, strings.Join(values, " "))
+		}
+		if got := strings.Join(rows, "; "); got != c.expect {
+			t.Errorf("%s: %s, want %s", c.html, got, c.expect)
+		}
+	}
+	if diff := cmp.Diff([]string{"item", "id", "all", "in", "links"}, x.cfg.Fields()); diff != "" {
+		t.Error(diff)
 	}
 }
 
-// The nesting that the parser refuses is an error, not a crash.
+// The nesting that the parser refuses truncates the page.
 func TestDeepNesting(t *testing.T) {
 	const expect = "parse HTML: html: open stack of elements exceeds 512 nodes"
-	_, err := Parse(bytes.Repeat([]byte("<div>"), 1000), "text/html", resolve)
-	if err == nil || err.Error() != expect {
-		t.Errorf("error %v, want %s", err, expect)
+	p := extractor(t, Config{}, "x=div:first-child").Extract(Source{append([]byte("<title>T</title>"), bytes.Repeat([]byte("<div>"), 1000)...), "text/html", resolve})
+	if p.Err == nil || p.Err.Error() != expect || string(p.Title.Bytes) != "T" {
+		t.Errorf("title %s, error %v, want %s", p.Title.Bytes, p.Err, expect)
 	}
-}
-
-// Whatever selector is taken, it yields a JSON value: null or a string, or an
-// array of strings if the name ends in [].
-func FuzzParseSelector(f *testing.F) {
-	for _, c := range selectors {
-		f.Add(c.selector)
-	}
-	for _, s := range []string{"x=a@", "x=a[", "x=:has(a@b)", "x=*", "x=a:nth-child(2n+1)@href"} {
-		f.Add(s)
-	}
-	p, err := Parse([]byte(page), "text/html", resolve)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		s, err := ParseSelector(text)
-		if err != nil {
-			return
-		}
-		if !strings.HasPrefix(strings.TrimSpace(text), s.Name) || s.Name == "" {
-			t.Errorf("%q names the field %q", text, s.Name)
-		}
-		got := p.Select(s)
-		if !utf8.Valid(got.Bytes) {
-			t.Errorf("%q yields %q", text, got.Bytes)
-		}
-		switch list := []string(nil); {
-		case s.all:
-			if err := json.Unmarshal(got.Bytes, &list); err != nil || list == nil || got.Kind != record.JSON {
-				t.Errorf("%q yields %s, not a list: %v", text, got.Bytes, err)
-			}
-		case got.Kind != record.Null && got.Kind != record.Text:
-			t.Errorf("%q yields the kind %d", text, got.Kind)
-		}
-	})
 }

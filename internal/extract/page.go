@@ -1,0 +1,232 @@
+package extract
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/net/html"
+
+	"pipeworks/internal/record"
+)
+
+// reading is the work on one page.
+type reading struct {
+	x    *Extractor
+	src  Source
+	page Page
+	lim  limits
+	base string // what the page's <base href> says
+}
+
+// Extract reads a page. It does not keep the body.
+func (x *Extractor) Extract(src Source) *Page {
+	r := &reading{x: x, src: src}
+	r.limit(x.cfg.Timeout / 4)
+	r.read()
+	if r.page.Rows == nil {
+		r.page.Rows = [][]record.Value{make([]record.Value, len(x.cfg.Fields()))}
+	}
+	return &r.page
+}
+
+// limit gives the work some more time and output.
+func (r *reading) limit(time time.Duration) {
+	if r.page.Err == nil && r.lim.err != nil {
+		r.page.Err = r.lim.err
+	}
+	r.lim = newLimits(time)
+}
+
+func (r *reading) read() {
+	defer func() {
+		if p := recover(); p != nil { // a page that a parser cannot bear must not end the run
+			r.page.Err = fmt.Errorf("%v", p)
+		}
+	}()
+	content := contentOf(r.src.Body, r.src.ContentType)
+	if content == binary {
+		if r.x.cfg.Body {
+			row := make([]record.Value, len(r.x.cfg.Fields()))
+			row[len(row)-1] = record.Value{Kind: record.Binary, Bytes: r.src.Body}
+			r.page.Rows = [][]record.Value{row}
+		}
+		return
+	}
+	text, charset := decode(r.src.Body, r.src.ContentType)
+	r.page.Charset = charset
+	body := record.Value{Kind: record.Text, Bytes: text}
+	switch content {
+	case plain:
+		v := &visitor{x: r.x, lim: &r.lim}
+		v.readable.buf = text
+		r.rows(nil, v, body)
+	default:
+		r.html(newlines(text), body)
+	}
+}
+
+// newlines returns a text with LF for CRLF and CR, as HTML and XML have it.
+func newlines(text []byte) []byte {
+	if bytes.IndexByte(text, '\r') < 0 {
+		return text
+	}
+	return bytes.ReplaceAll(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")), []byte("\r"), []byte("\n"))
+}
+
+// html reads an HTML page in UTF-8.
+func (r *reading) html(page []byte, body record.Value) {
+	v := newVisitor(r.x, &r.lim, r.x.streams)
+	o := newOutline(page, v)
+	o.run()
+	exact := !o.inexact && !v.foreign
+	selected := [][]found{v.fields}
+	if !(exact && r.x.streams) && r.lim.err == nil {
+		err := r.tree(page, o.weight.bytes, func(root *html.Node) {
+			if !exact {
+				v = newVisitor(r.x, &r.lim, false)
+				v.walk(root)
+			}
+			selected = (&tree{r.x, &r.lim}).rows(root)
+		})
+		if err != nil {
+			r.page.Err = fmt.Errorf("parse HTML: %w", err)
+		}
+	}
+	r.rows(selected, v, body)
+}
+
+// tree parses a page whose tree takes about so many bytes, if it may.
+func (r *reading) tree(page []byte, size int, use func(root *html.Node)) error {
+	if size > maxTrees {
+		return errTree
+	}
+	r.x.memory.take(size)
+	defer r.x.memory.give(size)
+	r.limit(r.x.cfg.Timeout / 2) // the wait for memory is none of its time
+	root, err := html.Parse(&parseReader{page, &r.lim})
+	if err != nil {
+		return err
+	}
+	use(root)
+	return nil
+}
+
+// rows fills in the page with what was found: selected for each row, and
+// what is common to all.
+func (r *reading) rows(selected [][]found, v *visitor, body record.Value) {
+	r.limit(r.x.cfg.Timeout / 4)
+	r.base = v.base
+	p := &r.page
+	p.Robots = v.robots
+	if v.title != nil {
+		p.Title = record.Value{Kind: record.Text, Bytes: v.title.text}
+	}
+	var common []record.Value
+	for _, expr := range r.x.cfg.Regex {
+		common = append(common, expr.find(v.readable.buf, &r.lim))
+	}
+	if r.x.wantLinks {
+		urls := r.links(v.links)
+		if r.x.cfg.Follow {
+			p.Links = urls
+		}
+		if r.x.cfg.Links {
+			common = append(common, urlArray(urls))
+		}
+	}
+	if r.x.cfg.Meta {
+		common = append(common, v.meta.value(r.resolve))
+	}
+	if r.x.cfg.Text {
+		common = append(common, record.Value{Kind: record.Text, Bytes: v.readable.buf})
+	}
+	if r.x.cfg.Body {
+		common = append(common, body)
+	}
+	if len(selected) == 0 {
+		selected = [][]found{nil}
+	}
+	for i, fields := range selected {
+		var row []record.Value
+		if r.x.cfg.Each != nil {
+			item := record.Value{}
+			if fields != nil {
+				item = record.Int(int64(i + 1))
+			}
+			row = append(row, item)
+		}
+		for j, s := range r.x.cfg.Select {
+			value := record.Value{}
+			if fields != nil {
+				value = r.field(s, fields[j].texts)
+			}
+			row = append(row, value)
+		}
+		p.Rows = append(p.Rows, append(row, common...))
+	}
+}
+
+// field is the value of what was selected for a field.
+func (r *reading) field(s *Selector, texts []*text) record.Value {
+	var list values
+	for _, t := range texts {
+		value := record.Value{}
+		switch {
+		case t == nil:
+		case t.ref:
+			if url, ok := r.resolve(string(t.text)); ok {
+				value = record.String(url)
+			} else if s.all {
+				continue
+			}
+		default:
+			value = record.Value{Kind: record.Text, Bytes: t.text}
+		}
+		list = append(list, value)
+	}
+	switch {
+	case s.all:
+		return list.array()
+	case len(list) > 0:
+		return list[0]
+	}
+	return record.Value{}
+}
+
+func (r *reading) resolve(ref string) (string, bool) {
+	if !r.lim.inTime() {
+		return "", false
+	}
+	url, ok := r.src.Resolve(r.base, ref)
+	return url, ok && r.lim.spend(len(url))
+}
+
+// links resolves the links of a page, of which each counts once.
+func (r *reading) links(links []link) []Link {
+	var urls []Link
+	at := map[string]int{}
+	for _, l := range links {
+		url, ok := r.resolve(l.href)
+		if !ok || !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
+			continue
+		}
+		url, _, _ = strings.Cut(url, "#")
+		if i, known := at[url]; known {
+			urls[i].NoFollow = urls[i].NoFollow && l.noFollow
+			continue
+		}
+		at[url] = len(urls)
+		urls = append(urls, Link{url, l.noFollow})
+	}
+	return urls
+}
+
+func urlArray(urls []Link) record.Value {
+	var list values
+	for _, l := range urls {
+		list = append(list, record.String(l.URL))
+	}
+	return list.array()
+}
