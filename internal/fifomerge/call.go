@@ -46,9 +46,6 @@ func (e *failedError) ExitStatus() int { return 3 }
 // its answers to out. Of a single question the error is an *AnswerError if the
 // server says so.
 func Call(ctx context.Context, cfg CallConfig, in stream.Inputs, out io.Writer) (CallSummary, error) {
-	if cfg.Wait == 0 {
-		cfg.Wait = 10 * time.Second
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c, err := dial(ctx, &cfg)

@@ -27,7 +27,7 @@ func Command() *cmdline.Command {
 			{Comment: "a database that answers through pipes in a directory", Line: "fifomerge serve /tmp/shop --db mysql://me@localhost/shop"},
 			{Comment: "ask it", Line: "fifomerge call /tmp/shop 'SELECT COUNT(*) FROM orders'"},
 		},
-		Verbs: []*cmdline.Command{mergeCommand(), writeCommand(), serveCommand(), callCommand()},
+		Verbs: []*cmdline.Command{mergeCommand(), writeCommand(), serveCommand(), callCommand(), attachCommand()},
 	}
 }
 

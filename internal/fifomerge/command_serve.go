@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"pipeworks/internal/cmdline"
+	"pipeworks/internal/record"
 	"pipeworks/internal/stream"
 )
 
@@ -69,6 +70,48 @@ tab and the message. If any question failed the status is 3.`,
 		}, cmdline.RowFlags()...),
 		Action: runCall,
 	}
+}
+
+func attachCommand() *cmdline.Command {
+	flags := cmdline.RowFlags()
+	flags[0] = &cli.StringFlag{Name: "format", Aliases: []string{"f"}, Usage: "`FORMAT` of the answers: jsonl, csv, tsv, table (default tsv without column names)"}
+	return &cmdline.Command{
+		Name:     "attach",
+		Summary:  "let a shell ask without a process for each question",
+		Operands: "DIR",
+		Examples: []cmdline.Example{
+			{Comment: "ask thousands of times a second", Line: `eval "$(fifomerge attach /tmp/shop)" && fifoq 'SELECT COUNT(*) FROM orders' && echo "$REPLY orders"`},
+		},
+		Description: `Prints what bash, zsh, dash or another POSIX shell evaluates. Then the function
+fifoq asks a question with the shell's builtins alone. It leaves the rows, or
+the message of an error, in $REPLY, and returns the status: 0, or 1.
+
+The session is on the descriptors 8 and 9 of the shell, ends with it, and is for
+one question at a time.`,
+		Flags:  append([]cli.Flag{waitFlag("`TIME` to wait for a server")}, flags...),
+		Action: runAttach,
+	}
+}
+
+func runAttach(ctx context.Context, inv *cmdline.Invocation) error {
+	if len(inv.Operands()) != 1 {
+		return cmdline.Usagef("which DIR?")
+	}
+	out, err := inv.Output(stream.Inputs{})
+	if err != nil {
+		return err
+	}
+	cfg := CallConfig{Dir: inv.Operands()[0], Wait: inv.Duration("wait")}
+	if cfg.Format.Format, cfg.Format.Rows, err = inv.Rows(); err != nil {
+		return err
+	}
+	if !inv.IsSet("format") {
+		cfg.Format.Format, cfg.Format.Rows.NoHeader = record.TSV, true
+	}
+	if err = Attach(ctx, cfg, out); err != nil {
+		_, _ = out.Write([]byte("false\n")) // what is evaluated fails as well
+	}
+	return err
 }
 
 func runServe(ctx context.Context, inv *cmdline.Invocation) error {

@@ -33,7 +33,7 @@ func (c *client) close() {
 // dial begins a session with the server of the directory, which may have to
 // start first.
 func dial(ctx context.Context, cfg *CallConfig) (*client, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, cfg.Wait, fmt.Errorf("waited %v for a server", cfg.Wait))
+	ctx, cancel := withWait(ctx, cfg)
 	defer cancel()
 	for {
 		c, err := meet(ctx, cfg)
@@ -55,6 +55,15 @@ func dial(ctx context.Context, cfg *CallConfig) (*client, error) {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// withWait is a context for the wait for a server.
+func withWait(ctx context.Context, cfg *CallConfig) (context.Context, context.CancelFunc) {
+	wait := cfg.Wait
+	if wait == 0 {
+		wait = 10 * time.Second
+	}
+	return context.WithTimeoutCause(ctx, wait, fmt.Errorf("waited %v for a server", wait))
 }
 
 // meet says hello to the server that is there, or will be, and waits for its

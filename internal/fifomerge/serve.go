@@ -117,7 +117,7 @@ func (s *server) open() (err error) {
 		return err
 	}
 	// What is there is left of a server that was killed: else it had the lock.
-	s.removePipes(time.Second)
+	s.removePipes(arrival)
 	for _, name := range servedPipes {
 		if err := s.dir.Make(name); err != nil {
 			s.close()
@@ -135,6 +135,9 @@ func (s *server) close() {
 	s.dir.Close()
 }
 
+// arrival is how long a client may take to open the pipes that it has made.
+const arrival = 10 * time.Second
+
 func (s *server) removePipes(age time.Duration) {
 	for _, name := range append(servedPipes, nextReplyPipe) {
 		s.remove(name)
@@ -143,8 +146,7 @@ func (s *server) removePipes(age time.Duration) {
 }
 
 // sweep removes the pipes of clients that were killed before they were served:
-// those whose reply pipe nobody reads. A client opens it right after it made
-// it; pipes younger than age are left to it.
+// those whose reply pipe nobody reads. Pipes younger than age are left to it.
 func (s *server) sweep(age time.Duration) {
 	s.swept = time.Now()
 	names, err := s.dir.Names()
@@ -216,7 +218,7 @@ func (s *server) greet(ctx context.Context, in *fifo.Reader, all *sync.WaitGroup
 			})
 		}
 		if time.Since(s.swept) > time.Minute {
-			s.sweep(time.Second)
+			s.sweep(arrival)
 		}
 	}
 }
