@@ -14,7 +14,6 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
-	"pipeworks/internal/dburl"
 	"pipeworks/internal/progress"
 	"pipeworks/internal/reject"
 	"pipeworks/internal/stream"
@@ -78,27 +77,6 @@ func (inv *Invocation) Verbosef(format string, args ...any) {
 	if inv.Bool("verbose") {
 		inv.Notef(format, args...)
 	}
-}
-
-// DB is the database that --db names, else the environment, else the default.
-func (inv *Invocation) DB() (dburl.URL, error) {
-	if inv.IsSet("db") && inv.String("db") == "" {
-		return dburl.URL{}, &usageError{err: errors.New("--db is empty"), hint: "is the variable set that it was made of? Without --db there is a default"}
-	}
-	return dburl.Resolve(inv.String("db"), os.Getenv)
-}
-
-// NoteDefaultDB says which database is used when nobody named one: before its
-// file is made, and after a failure, which may be that of the wrong database.
-func (inv *Invocation) NoteDefaultDB(u dburl.URL, failure error) {
-	if !u.Default || inv.notedDB {
-		return
-	}
-	if _, err := os.Stat(u.File); err == nil && failure == nil && !inv.Bool("verbose") {
-		return
-	}
-	inv.notedDB = true
-	inv.Notef("the database is %s (--db or $%s names another)", u.File, dburl.Env)
 }
 
 // Inputs are the operands that name inputs; none is standard input. A terminal

@@ -100,12 +100,6 @@ func RetriesFlag(n int, usage string) cli.Flag {
 	return &cli.IntFlag{Name: "retries", Value: n, Usage: usage}
 }
 
-// DBFlag is --db. It has no default to show: the environment's value may hold
-// a password.
-func DBFlag() cli.Flag {
-	return &cli.StringFlag{Name: "db", Usage: "database `URL`: mysql://user@host/name, sqlite:FILE (default $PIPEWORKS_DB, else a file of your own)"}
-}
-
 // MaxRecordFlag is --max-record.
 func MaxRecordFlag() cli.Flag {
 	return &cli.StringFlag{Name: "max-record", Value: "64MiB", Usage: "longest record taken, a `SIZE`"}

@@ -1,5 +1,6 @@
-// Package dburl says which database a URL names. It opens nothing and knows no
-// driver, so that a tool that only needs the dialect links none.
+// Package dburl says which database a URL names, with the option files and
+// variables of the mysql client. It opens no database and knows no driver, so
+// that a tool that only needs the dialect links none.
 //
 // The forms:
 //
@@ -7,6 +8,7 @@
 //	mysql://user@/db?socket=/run/mysqld/mysqld.sock      no host: the unix socket
 //	user:password@tcp(host:3306)/db?…                    as the Go driver writes it,
 //	user@unix(/run/mysqld/mysqld.sock)/db                and only there nothing is percent-encoded
+//	mysql://                                             what the option files say
 //	sqlite:FILE                                          the path as it is
 //	sqlite::memory:
 //
@@ -93,8 +95,9 @@ func (u URL) Local() bool {
 }
 
 // Resolve returns the database that a flag names, else the environment, else
-// the embedded default. A password in the flag is refused: every user of the
-// machine can read the arguments of a process.
+// the embedded default. What a MySQL URL leaves open is so: Settings complete
+// it. A password in the flag is refused: every user of the machine can read the
+// arguments of a process.
 func Resolve(flag string, getenv func(string) string) (URL, error) {
 	source, s := "--db", flag
 	if s == "" {
@@ -104,7 +107,7 @@ func Resolve(flag string, getenv func(string) string) (URL, error) {
 		file, err := defaultFile(getenv)
 		return URL{Dialect: sqltext.SQLite, Default: true, File: file}, err
 	}
-	u, err := Parse(s)
+	u, err := parse(s)
 	if err != nil {
 		return URL{}, fmt.Errorf("%s: %w", source, err)
 	}
@@ -112,11 +115,6 @@ func Resolve(flag string, getenv func(string) string) (URL, error) {
 		return URL{}, &usageError{
 			"--db: a password in the arguments is seen by every user of the machine",
 			"put the URL in $" + Env + ", which only you can read",
-		}
-	}
-	if u.Dialect == sqltext.MySQL && u.User == "" {
-		if u.User = getenv("USER"); u.User == "" {
-			u.User = getenv("LOGNAME")
 		}
 	}
 	return u, nil
@@ -136,9 +134,17 @@ func defaultFile(getenv func(string) string) (string, error) {
 	return filepath.Join(data, "pipeworks", "default.db"), nil
 }
 
-// Parse parses one of the forms above. Its errors quote nothing of what may be
-// a password.
+// Parse parses one of the forms above and completes it without option files and
+// environment. Its errors quote nothing of what may be a password.
 func Parse(s string) (URL, error) {
+	u, err := parse(s)
+	if err == nil && u.Dialect == sqltext.MySQL {
+		new(defaults).fill(&u)
+	}
+	return u, err
+}
+
+func parse(s string) (URL, error) {
 	if file, ok := strings.CutPrefix(s, "sqlite:"); ok {
 		return parseSQLite(file)
 	}
@@ -246,7 +252,6 @@ func (u *URL) setAddress(s string) error {
 	if s == "" {
 		return nil
 	}
-	u.Port = 3306
 	var host, port string
 	var found bool
 	if strings.HasPrefix(s, "[") {
@@ -264,12 +269,11 @@ func (u *URL) setAddress(s string) error {
 		return malformed("an IPv6 address stands in brackets")
 	}
 	if found {
-		n, err := strconv.ParseUint(port, 10, 16)
-		if err != nil || n == 0 {
-			// Not quoted: without an @ behind it a password stands here.
-			return malformed("the port is not a number from 1 to 65535")
+		n, err := parsePort(port)
+		if err != nil { // which quotes nothing: without an @ behind it a password stands here
+			return malformed(err.Error())
 		}
-		u.Port = int(n)
+		u.Port = n
 	}
 	if host == "" || strings.ContainsAny(host, "%()[] \t\r\n\x00") {
 		return malformed("the host has a character that no host name has")
@@ -278,26 +282,13 @@ func (u *URL) setAddress(s string) error {
 	return nil
 }
 
-// finish sets the options and the defaults that depend on them.
+// finish sets the options.
 func (u URL) finish(query string) (URL, error) {
 	if err := u.setOptions(query); err != nil {
 		return URL{}, err
 	}
-	if u.Host == "" && u.Socket == "" {
-		u.Socket = DefaultSocket
-	}
 	if u.Host != "" && u.Socket != "" {
 		return URL{}, malformed("the URL names both a host and a socket")
-	}
-	if u.TLS == "" {
-		switch {
-		case u.TLSCA != "":
-			u.TLS = TLSVerifyIdentity
-		case u.Local():
-			u.TLS = TLSDisabled
-		default:
-			u.TLS = TLSPreferred
-		}
 	}
 	return u, nil
 }

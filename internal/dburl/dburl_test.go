@@ -163,7 +163,11 @@ func TestResolve(t *testing.T) {
 		{"", map[string]string{Env: "x"}, "$PIPEWORKS_DB: database URL: this is no database URL"},
 	}
 	for _, tt := range tests {
-		u, err := Resolve(tt.flag, func(name string) string { return tt.env[name] })
+		getenv := func(name string) string { return tt.env[name] }
+		u, err := Resolve(tt.flag, getenv)
+		if err == nil && u.Dialect == sqltext.MySQL {
+			u, err = Settings{NoDefaults: true, Getenv: getenv}.Complete(u)
+		}
 		got := fmt.Sprint(u, " ", u.Default)
 		if err != nil {
 			got = err.Error()

@@ -2,6 +2,7 @@ package fifomerge
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,13 +30,13 @@ client is gone is stopped on the server.
 
 Without a client, one asks at a time: DIR/query takes the question, DIR/reply
 gives the answer, an error too. The flags for the format are for these.`,
-		Flags: append([]cli.Flag{
+		Flags: slices.Concat([]cli.Flag{
 			cmdline.DBFlag(),
 			&cli.IntFlag{Name: "connections", Value: 4, Usage: "keep up to `N` idle connections open; there are as many as there are questions at once"},
 			&cli.StringFlag{Name: "max-packet", Value: "64MiB", Usage: "longest question taken, a `SIZE`"},
 			waitFlag("`TIME` to wait for somebody to read DIR/reply"),
 			cmdline.SummaryFlag(),
-		}, cmdline.RowFlags()...),
+		}, cmdline.RowFlags(), cmdline.ConnectionFlags()),
 		Action: runServe,
 	}
 }
@@ -126,7 +127,7 @@ func runServe(ctx context.Context, inv *cmdline.Invocation) error {
 		Warn:        func(message string) { inv.Notef("%s", message) },
 	}
 	var err error
-	if cfg.DB, err = inv.DB(); err != nil {
+	if cfg.DB, err = inv.Connection(ctx); err != nil {
 		return err
 	}
 	if cfg.MaxRequest, err = inv.Size("max-packet"); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +39,8 @@ is refused: every user of the machine could read it.`,
 			cmdline.DBFlag(),
 			&cli.StringSliceFlag{Name: "execute", Aliases: []string{"e"}, Usage: "run `SQL` instead of the input; repeatable"},
 			&cli.StringFlag{Name: "eof", Value: "newline", Usage: "`WHEN` a last statement without terminator runs: newline (its line has ended), run (always)"},
+			&cli.BoolFlag{Name: "require-trailer", Usage: "fail unless the input ends in the comment that gensql --header writes"},
+			&cli.StringFlag{Name: "allow-source", Usage: "let source and \\. in the input name files below `DIR`"},
 			&cli.StringFlag{Name: "max-packet", Value: "64MiB", Usage: "longest statement taken, a `SIZE`"},
 			&cli.BoolFlag{Name: "transaction", Usage: "all or nothing: one transaction, undone at the first error"},
 			&cli.IntFlag{Name: "commit-every", Usage: "a transaction for each `N` statements"},
@@ -46,9 +49,10 @@ is refused: every user of the machine could read it.`,
 			&cli.BoolFlag{Name: "no-pack", Usage: "send each statement in a packet of its own"},
 			cmdline.DryRunFlag("print the statements instead of running them"),
 			cmdline.NullFlag("with -n: end each statement with NUL, not newline"),
+			&cli.BoolFlag{Name: "line", Usage: "with -n: put file:line: before each statement"},
 			cmdline.OutputFlag(),
 			cmdline.SummaryFlag(),
-		}, cmdline.RowFlags(), cmdline.RejectFlags()),
+		}, cmdline.RowFlags(), cmdline.RejectFlags(), cmdline.ConnectionFlags()),
 		Action: run,
 	}
 }
@@ -63,17 +67,17 @@ func run(ctx context.Context, inv *cmdline.Invocation) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := config(inv, in)
+	cfg, err := config(ctx, inv, in)
 	if err != nil {
 		return err
 	}
 	var sum Summary
 	if inv.Bool("dry-run") {
-		terminator := byte('\n')
+		listing := Listing{Terminator: '\n', Lines: inv.Bool("line")}
 		if inv.Bool("null") {
-			terminator = 0
+			listing.Terminator = 0
 		}
-		sum, err = List(ctx, cfg, terminator, in, out)
+		sum, err = List(ctx, cfg, listing, in, out)
 	} else {
 		inv.NoteDefaultDB(cfg.DB, nil)
 		sum, err = Run(ctx, cfg, in, out)
@@ -103,8 +107,13 @@ func inputs(inv *cmdline.Invocation) (stream.Inputs, error) {
 	return in, nil
 }
 
-func config(inv *cmdline.Invocation, in stream.Inputs) (cfg Config, err error) {
-	if cfg.DB, err = inv.DB(); err != nil {
+func config(ctx context.Context, inv *cmdline.Invocation, in stream.Inputs) (cfg Config, err error) {
+	if inv.Bool("dry-run") {
+		cfg.DB, err = inv.DB()
+	} else {
+		cfg.DB, err = inv.Connection(ctx)
+	}
+	if err != nil {
 		return cfg, err
 	}
 	if cfg.Format, cfg.Rows, err = inv.Rows(); err != nil {
@@ -112,6 +121,16 @@ func config(inv *cmdline.Invocation, in stream.Inputs) (cfg Config, err error) {
 	}
 	if cfg.Scan.MaxStatement, err = inv.Size("max-packet"); err != nil {
 		return cfg, err
+	}
+	cfg.Scan.NeedTrailer = inv.Bool("require-trailer")
+	if dir := inv.String("allow-source"); dir != "" {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return cfg, cmdline.Usagef("--allow-source %s: no such directory", dir)
+		}
+		cfg.Scan.Include = Include(dir)
+	}
+	if inv.Bool("line") && !inv.Bool("dry-run") {
+		return cfg, cmdline.Usagef("--line goes with -n: messages name the line of a statement by themselves")
 	}
 	switch eof := inv.String("eof"); eof {
 	case "newline":

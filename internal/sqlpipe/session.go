@@ -132,6 +132,19 @@ func (s *session) add(ctx context.Context, text []byte, at place, packable bool)
 	return s.runPack(ctx)
 }
 
+// modes asks what the scanner must know. What may have set them has run: it
+// does not travel in a pack.
+func (s *session) modes(ctx context.Context) (m sqltext.Modes, err error) {
+	if s.db.Dialect != sqltext.MySQL {
+		return m, nil
+	}
+	err = s.repeat(ctx, func(ctx context.Context) (err error) {
+		m, err = database.Modes(ctx, s.conn)
+		return err
+	})
+	return m, err
+}
+
 // idle is called when the input has nothing at hand.
 func (s *session) idle(ctx context.Context) error {
 	return errors.Join(s.repeat(ctx, s.runPack), s.out.Rows.Flush())

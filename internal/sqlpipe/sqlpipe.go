@@ -29,6 +29,10 @@ type Config struct {
 	Connect database.Options
 	Scan    sqltext.ScanOptions // the dialect is the DB's
 
+	// modes tells the session's modes behind a statement that may have set
+	// them.
+	modes func(sql []byte) (sqltext.Modes, error)
+
 	Format record.Format
 	Rows   record.WriterOptions
 
@@ -67,9 +71,12 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (sum 
 	if err != nil {
 		return sum, err
 	}
-	err = each(ctx, &cfg, in, func() error { return session.idle(ctx) }, func(st sqltext.Statement) error {
-		return session.take(ctx, st)
-	})
+	if cfg.Scan.Modes, err = session.modes(ctx); err == nil {
+		cfg.modes = func([]byte) (sqltext.Modes, error) { return session.modes(ctx) }
+		err = each(ctx, &cfg, in, func() error { return session.idle(ctx) }, func(st sqltext.Statement) error {
+			return session.take(ctx, st)
+		})
+	}
 	err = session.close(ctx, err)
 	sum = session.sum
 	sum.Rejected = cfg.Rejects.Count()
@@ -79,17 +86,33 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (sum 
 	return sum, err
 }
 
-// List writes the statements of in to out, each with terminator behind it, as
-// they would be sent, and runs none.
-func List(ctx context.Context, cfg Config, terminator byte, in stream.Inputs, out io.Writer) (sum Summary, err error) {
+// Listing says how List writes statements.
+type Listing struct {
+	Terminator byte
+	Lines      bool // each behind the input's name and the line where it begins: a.sql:12:SELECT 1
+}
+
+// List writes the statements of in to out as they would be sent, and runs none.
+// No session tells its modes: they are the default ones, or those that a
+// literal sets.
+func List(ctx context.Context, cfg Config, l Listing, in stream.Inputs, out io.Writer) (sum Summary, err error) {
+	cfg.modes = func(sql []byte) (sqltext.Modes, error) {
+		m, _ := sqltext.LiteralModes(sql)
+		return m, nil
+	}
 	w := bufio.NewWriterSize(out, 64<<10)
 	err = each(ctx, &cfg, in, w.Flush, func(st sqltext.Statement) error {
 		sum.In++
 		sum.Bytes += int64(len(st.Text))
+		if l.Lines {
+			if _, err := fmt.Fprintf(w, "%s:%d:", st.Source, st.Line); err != nil {
+				return err
+			}
+		}
 		if _, err := w.Write(st.Text); err != nil {
 			return err
 		}
-		return w.WriteByte(terminator)
+		return w.WriteByte(l.Terminator)
 	})
 	sum.Out = sum.In
 	if failure := w.Flush(); !errors.Is(err, failure) { // it repeats that of a Write
@@ -107,6 +130,7 @@ func each(ctx context.Context, cfg *Config, in stream.Inputs, idle func() error,
 		input.OnIdle(idle)
 		o.Source = input.Name()
 		scanner := sqltext.NewScanner(input, o)
+		defer scanner.Close()
 		for {
 			st, err := scanner.Next()
 			if err == io.EOF {
@@ -117,6 +141,12 @@ func each(ctx context.Context, cfg *Config, in stream.Inputs, idle func() error,
 			}
 			if err := fn(st); err != nil {
 				return err
+			}
+			if o.Dialect == sqltext.MySQL && sqltext.MaySetModes(st.Text) {
+				if o.Modes, err = cfg.modes(st.Text); err != nil {
+					return err
+				}
+				scanner.SetModes(o.Modes)
 			}
 		}
 	})

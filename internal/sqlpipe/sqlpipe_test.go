@@ -259,7 +259,7 @@ func TestRowsLeaveEarly(t *testing.T) {
 			return err
 		}, "{\"a\":1}\n"},
 		{"List", func(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) error {
-			_, err := List(ctx, cfg, '\n', in, out)
+			_, err := List(ctx, cfg, Listing{Terminator: '\n'}, in, out)
 			return err
 		}, "SELECT 1 AS a\n"},
 	} {
@@ -395,7 +395,7 @@ func TestWriterFails(t *testing.T) {
 		})
 	}
 	t.Run("List", func(t *testing.T) {
-		_, err := List(t.Context(), onFile(t), '\n', stdin(strings.Repeat("SELECT 1;\n", 20000)), &failing{1})
+		_, err := List(t.Context(), onFile(t), Listing{Terminator: '\n'}, stdin(strings.Repeat("SELECT 1;\n", 20000)), &failing{1})
 		if message(err) != "full" {
 			t.Errorf("error %v", err)
 		}
@@ -431,7 +431,7 @@ func TestList(t *testing.T) {
 	for _, terminator := range []string{"\n", "\x00"} {
 		var out bytes.Buffer
 		cfg := onFile(t)
-		sum, err := List(t.Context(), cfg, terminator[0], stdin(script), &out)
+		sum, err := List(t.Context(), cfg, Listing{Terminator: terminator[0]}, stdin(script), &out)
 		want := "DROP TABLE t" + terminator + "SELECT 'a;\nb'" + terminator + "SELECT 2" + terminator
 		if err != nil || out.String() != want {
 			t.Errorf("%q, error %v", out.String(), err)

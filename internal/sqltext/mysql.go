@@ -70,9 +70,9 @@ func (m *mysqlSplitter) gap(s *Scanner) (step, error) {
 			continue
 		}
 		if m.lineStart {
-			st, none, err := m.lineCommand(s)
-			if err != nil || !none {
-				return st, err
+			st, none := m.lineCommand(s)
+			if !none {
+				return st, nil
 			}
 			m.lineStart = false
 		}

@@ -75,25 +75,25 @@ func argument(text []byte, doubled bool) (arg, rest []byte) {
 // terminator. As in the client, a line with a terminator in it is none, but for
 // DELIMITER. none is true if the line is no command; the zero step asks for
 // more input.
-func (m *mysqlSplitter) lineCommand(s *Scanner) (st step, none bool, err error) {
+func (m *mysqlSplitter) lineCommand(s *Scanner) (st step, none bool) {
 	line, whole := s.restOfLine()
 	name, _ := command(line)
 	if !whole {
 		// Wait for the line only if it can still become a command.
 		if name == "" && !mayBecomeCommand(line) {
-			return step{}, true, nil
+			return step{}, true
 		}
 		if !maybeDelimiter(line) && m.ends(line) {
-			return step{}, true, nil
+			return step{}, true
 		}
-		return step{}, false, nil
+		return step{}, false
 	}
 	if name == "" || m.ends(line) && name != "delimiter" || bytes.Contains(line, []byte(`\g`)) {
-		return step{}, true, nil
+		return step{}, true
 	}
 	s.start()
 	s.pos += len(line)
-	return step{kind: done, end: s.pos}, false, nil
+	return step{kind: done, end: s.pos}, false
 }
 
 // restOfLine is the line from s.pos on without its end; whole is false if the
