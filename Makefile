@@ -33,8 +33,9 @@ format:
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt -w would change:"; echo "$$files"; exit 1; }
 
 vet:
-	@echo '== go vet'
+	@echo '== go vet, for macOS too'
 	@go vet ./...
+	@GOOS=darwin CGO_ENABLED=0 go vet ./...
 
 golangci: $(GOLANGCI)
 	@echo '== golangci-lint $(GOLANGCI_VERSION)'

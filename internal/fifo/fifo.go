@@ -191,14 +191,14 @@ func duplicate(f *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
-// unread reports whether there is something in the pipe. TIOCINQ is FIONREAD.
+// unread reports whether there is something in the pipe.
 func unread(f *os.File) (something bool) {
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return false
 	}
 	_ = conn.Control(func(fd uintptr) {
-		n, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
+		n, err := unix.IoctlGetInt(int(fd), fionread)
 		something = err == nil && n > 0
 	})
 	return something
