@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,10 +63,17 @@ func own(info fs.FileInfo) bool {
 // Path is the path of a name in the directory.
 func (d *Dir) Path(name string) string { return filepath.Join(d.path, name) }
 
-// Lock makes the directory this process's own until it closes it or ends. It
-// does not wait: if another process has it, the error is ErrLocked.
+// Lock makes the directory this process's own until it closes it or ends. If
+// another process has it, the error is ErrLocked.
 func (d *Dir) Lock() error {
 	err := flock(d.f, unix.LOCK_EX|unix.LOCK_NB)
+	for range 10 { // CheckLocked has it for a moment
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			break
+		}
+		<-time.After(5 * time.Millisecond)
+		err = flock(d.f, unix.LOCK_EX|unix.LOCK_NB)
+	}
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		err = ErrLocked
 	}
@@ -73,6 +81,22 @@ func (d *Dir) Lock() error {
 		return &Error{Path: d.path, Err: err}
 	}
 	return nil
+}
+
+// ErrNotLocked says that no process holds the directory.
+var ErrNotLocked = errors.New("no process has it in use")
+
+// CheckLocked returns ErrNotLocked unless a process has made the directory its
+// own.
+func (d *Dir) CheckLocked() error {
+	err := flock(d.f, unix.LOCK_SH|unix.LOCK_NB)
+	switch {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		return nil
+	case err == nil:
+		err = errors.Join(ErrNotLocked, flock(d.f, unix.LOCK_UN))
+	}
+	return &Error{Path: d.path, Err: err}
 }
 
 // Make makes a new named pipe that is the owner's alone.

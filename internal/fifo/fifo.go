@@ -83,31 +83,6 @@ func open(path string, flag int) (*os.File, error) {
 	return f, nil
 }
 
-// blockingOpen waits in open(2) for the other side. Nothing can interrupt
-// that: when ctx ends first, the goroutine is left behind, and closes what it
-// may still open.
-func blockingOpen(ctx context.Context, path string, flag int) (*os.File, error) {
-	type opened struct {
-		f   *os.File
-		err error
-	}
-	done := make(chan opened)
-	go func() {
-		f, err := open(path, flag)
-		select {
-		case done <- opened{f, err}:
-		case <-ctx.Done():
-			f.Close()
-		}
-	}()
-	select {
-	case o := <-done:
-		return o.f, o.err
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
-
 // OpenWhenRead opens the pipe for writing as soon as it is there and somebody
 // reads it. It looks again and again instead of waiting in open(2), so that it
 // can give up without having to open the pipe for reading: that would wake the
@@ -138,13 +113,16 @@ func poll(f *os.File, events int16) (there int16) {
 	if err != nil {
 		return 0
 	}
-	_ = conn.Control(func(fd uintptr) {
-		fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
-		if _, err := unix.Poll(fds, 0); err == nil {
-			there = fds[0].Revents
-		}
-	})
+	_ = conn.Control(func(fd uintptr) { there = pollFd(fd, events) })
 	return there
+}
+
+func pollFd(fd uintptr, events int16) int16 {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
+	if _, err := unix.Poll(fds, 0); err != nil {
+		return 0
+	}
+	return fds[0].Revents
 }
 
 // isRead reports whether anybody has the pipe, of which f is a write end, open

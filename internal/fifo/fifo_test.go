@@ -138,36 +138,32 @@ func TestRelease(t *testing.T) {
 	expectRead(t, r, "", io.EOF)
 }
 
-// A writer that came and went without a word was there, whenever it came.
-func TestAwaitWriter(t *testing.T) {
-	for _, before := range []bool{true, false} {
-		path := newPipe(t)
-		came := make(chan struct{})
-		go func() {
-			defer close(came)
-			if f, err := os.OpenFile(path, os.O_WRONLY, 0); err != nil {
-				t.Error(err)
-			} else {
-				f.Close()
-			}
-		}()
-		if before {
-			time.Sleep(10 * time.Millisecond) // it is in open(2) by now, most probably
-		}
-		r, err := AwaitWriter(t.Context(), path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		<-came
-		expectRead(t, r, "", io.EOF)
-		r.Close()
+// A writer that came and went without a word was there, whenever it came; one
+// that is still there, or none, is waited for.
+func TestReaderSilentWriter(t *testing.T) {
+	path := newPipe(t)
+	r, err := OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancelCause(t.Context())
-	stop := errors.New("stop")
-	time.AfterFunc(10*time.Millisecond, func() { cancel(stop) })
-	if _, err := AwaitWriter(ctx, newPipe(t)); err != stop {
-		t.Errorf("got %v", err)
+	defer r.Close()
+	openWriter(t, path).Close()
+	expectRead(t, r, "", io.EOF)
+
+	r, err = OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer r.Close()
+	go func() {
+		time.Sleep(10 * time.Millisecond) // Read waits by now, most probably
+		if f, err := os.OpenFile(path, os.O_WRONLY, 0); err != nil {
+			t.Error(err)
+		} else {
+			f.Close()
+		}
+	}()
+	expectRead(t, r, "", io.EOF)
 }
 
 // After the deadline what the pipe holds is still read.
@@ -279,6 +275,48 @@ func TestWriterAcrossReaders(t *testing.T) {
 	}
 	if !bytes.Equal(want.Bytes(), got.Bytes()) {
 		t.Errorf("%d bytes, not the same", got.Len())
+	}
+}
+
+// A reader that takes nothing does not hold up the end.
+func TestWriterStopped(t *testing.T) {
+	path := newPipe(t)
+	r, err := open(path, os.O_RDONLY|unix.O_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	written := make(chan error)
+	go func() {
+		w := NewWriter(ctx, path)
+		_, err := w.Write(make([]byte, 2<<20))
+		written <- errors.Join(err, w.Close())
+	}()
+	for !unread(r) {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	if err := <-written; !errors.Is(err, errUntaken) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A reader gets its end of file though there is nothing to read.
+func TestWriterFinish(t *testing.T) {
+	path := newPipe(t)
+	finished := make(chan error)
+	go func() { finished <- NewWriter(t.Context(), path).Finish() }()
+	if data, err := os.ReadFile(path); len(data) > 0 || err != nil {
+		t.Errorf("%q, %v", data, err)
+	}
+	if err := <-finished; err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := NewWriter(ctx, path).Finish(); err != nil {
+		t.Error(err)
 	}
 }
 

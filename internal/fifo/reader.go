@@ -1,12 +1,12 @@
 package fifo
 
 import (
-	"context"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,18 +14,21 @@ import (
 
 // Reader reads a named pipe whose writers come and go.
 //
-// While no writer is known it keeps a write end of its own open, since without
-// any a read does not wait. As soon as there is data it closes that, and so
-// notices when the last writer leaves.
+// A read of a pipe that nobody writes to returns nothing at once, be it that
+// nobody has come yet or that the last one has left. The hang-up that poll(2)
+// reports tells them apart: it is there once a writer has been and gone.
 type Reader struct {
 	path string
 	f    *os.File
+	id   ID
+	conn syscall.RawConn
+	away bool // the end of the last writer was told
+	late int  // bytes read after the deadline
 
 	mu       sync.Mutex
-	keeper   *os.File
 	released bool
-	away     bool // no writer is known
-	late     int  // bytes read after the deadline
+	nudged   bool // the deadline that is set only wakes Read up
+	until    time.Time
 }
 
 // lateSize is the most that is read after the deadline: what the largest pipe
@@ -38,104 +41,94 @@ func OpenReader(path string) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{path: path, f: f, away: true}, nil
-}
-
-// AwaitWriter opens the pipe at path once it has a writer, and so tells the
-// one that comes and goes without a word from none at all.
-func AwaitWriter(ctx context.Context, path string) (*Reader, error) {
-	f, err := blockingOpen(ctx, path, os.O_RDONLY)
-	if err != nil {
-		return nil, err
+	info, err := f.Stat()
+	conn, connErr := f.SyscallConn()
+	if err = errors.Join(err, connErr); err != nil {
+		f.Close()
+		return nil, &Error{Path: path, Err: bare(err)}
 	}
-	return &Reader{path: path, f: f}, nil
+	return &Reader{path: path, f: f, id: IDOf(info), conn: conn}, nil
 }
 
-// Read waits for data. io.EOF says that the last writer has left; a Read after
-// that waits for another one.
-func (r *Reader) Read(p []byte) (int, error) {
-	if r.away {
-		if err := r.keep(); err != nil {
-			return 0, err
+// Read waits for data. io.EOF says that the last writer has left, one that
+// never wrote as well; a Read after that waits for another one.
+func (r *Reader) Read(p []byte) (n int, err error) {
+	for {
+		waitErr := r.conn.Read(func(fd uintptr) (done bool) {
+			if n, err = read(fd, p); n > 0 || err != nil {
+				return err != unix.EAGAIN
+			}
+			if r.atEnd(fd) {
+				err = io.EOF
+			} else if info, statErr := os.Stat(r.path); statErr != nil || IDOf(info) != r.id {
+				err = &Error{Path: r.path, Err: ErrReplaced} // no writer can come
+			}
+			return err != nil
+		})
+		switch {
+		case waitErr == nil:
+		case !errors.Is(waitErr, os.ErrDeadlineExceeded):
+			return 0, bare(waitErr)
+		case r.woken():
+			continue
+		case r.late < lateSize:
+			n, err = r.readLate(p)
+		default:
+			return 0, os.ErrDeadlineExceeded
 		}
+		break
 	}
-	n, err := r.f.Read(p)
-	if errors.Is(err, os.ErrDeadlineExceeded) && r.late < lateSize {
-		n, err = r.readLate(p)
-	}
-	if n > 0 && r.away {
-		r.unkeep()
-	}
-	if err == io.EOF {
-		r.away = true
-	}
-	return n, bare(err)
+	r.away = err == io.EOF
+	return n, err
+}
+
+// atEnd reports whether an empty read is news: the last writer has left since
+// the end was told last, or none is waited for.
+func (r *Reader) atEnd(fd uintptr) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.released || !r.away && pollFd(fd, unix.POLLIN)&unix.POLLHUP != 0
 }
 
 // readLate reads what is in the pipe, without waiting.
 func (r *Reader) readLate(p []byte) (n int, err error) {
-	conn, err := r.f.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var readErr error
-	err = conn.Control(func(fd uintptr) {
-		for readErr = unix.EINTR; readErr == unix.EINTR; {
-			n, readErr = unix.Read(int(fd), p)
+	controlErr := r.conn.Control(func(fd uintptr) {
+		n, err = read(fd, p)
+		if n == 0 && err == nil && r.atEnd(fd) {
+			err = io.EOF
 		}
 	})
-	switch {
-	case err != nil:
-		return 0, err
-	case readErr == unix.EAGAIN:
-		return 0, os.ErrDeadlineExceeded
-	case readErr != nil:
-		return 0, readErr
-	case n == 0:
-		return 0, io.EOF
+	if n == 0 && err == nil || err == unix.EAGAIN {
+		err = os.ErrDeadlineExceeded
 	}
 	r.late += n
-	return n, nil
+	if controlErr != nil {
+		err = controlErr
+	}
+	return n, err
 }
 
-// keep opens the write end that makes Read wait.
-func (r *Reader) keep() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.keeper != nil || r.released {
-		return nil
+func read(fd uintptr, p []byte) (n int, err error) {
+	for err = unix.EINTR; err == unix.EINTR; {
+		n, err = unix.Read(int(fd), p)
 	}
-	keeper, err := open(r.path, os.O_WRONLY|unix.O_NONBLOCK)
-	if info, statErr := os.Stat(r.path); statErr != nil || !isFile(r.f, info) {
-		keeper.Close()
-		return &Error{Path: r.path, Err: ErrReplaced}
-	}
-	if err != nil {
-		return err
-	}
-	r.keeper = keeper
-	return nil
+	return max(n, 0), err
 }
 
-func sameFile(a, b *os.File) bool {
-	info, err := b.Stat()
-	return err == nil && isFile(a, info)
-}
+// ID is what a file is known by, whatever its name.
+type ID struct{ dev, ino uint64 }
 
-func isFile(f *os.File, info fs.FileInfo) bool {
-	own, err := f.Stat()
-	return err == nil && os.SameFile(own, info)
-}
-
-func (r *Reader) unkeep() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.away = false
-	if r.keeper != nil {
-		r.keeper.Close()
-		r.keeper = nil
+// IDOf is the ID of the file that info describes.
+func IDOf(info fs.FileInfo) ID {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return ID{}
 	}
+	return ID{stat.Dev, stat.Ino}
 }
+
+// ID is the ID of the pipe.
+func (r *Reader) ID() ID { return r.id }
 
 // Release ends the waiting for writers that are not there: a Read under way
 // and every later one returns io.EOF when the data is read and nobody has the
@@ -143,23 +136,44 @@ func (r *Reader) unkeep() {
 func (r *Reader) Release() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.released = true
-	if r.keeper != nil {
-		r.keeper.Close()
-		r.keeper = nil
+	r.released, r.nudged = true, true
+	_ = r.f.SetReadDeadline(time.Unix(1, 0))
+}
+
+// Released reports whether Release was called.
+func (r *Reader) Released() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.released
+}
+
+// woken reports whether Read was woken up by Release alone, and sets the
+// deadline that is meant.
+func (r *Reader) woken() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	woken := r.nudged
+	if woken {
+		r.nudged = false
+		_ = r.f.SetReadDeadline(r.until)
 	}
+	return woken
 }
 
 // SetDeadline ends the waiting for writers that are there: from then on Read
 // returns what the pipe holds, and behind that os.ErrDeadlineExceeded.
-func (r *Reader) SetDeadline(t time.Time) { _ = r.f.SetReadDeadline(t) }
+func (r *Reader) SetDeadline(t time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.until = t
+	if !r.nudged {
+		_ = r.f.SetReadDeadline(t)
+	}
+}
 
 // Ready reports whether there is data to read.
 func (r *Reader) Ready() bool { return poll(r.f, unix.POLLIN)&unix.POLLIN != 0 }
 
 // Close closes the pipe. What is in it is lost, unless another process has it
 // open.
-func (r *Reader) Close() error {
-	r.Release()
-	return r.f.Close()
-}
+func (r *Reader) Close() error { return r.f.Close() }

@@ -8,22 +8,27 @@ import (
 
 // blocks reads whole records from r, as many at a time as have arrived.
 type blocks struct {
-	r          io.Reader
-	terminator byte
-	max        int // bytes of a record, terminator included
+	r       io.Reader
+	framing Framing
+	max     int // bytes of a record, terminator or length included
 
 	buf  []byte
-	end  int // of what was read
-	next int // where the first record that was not handed out begins
-	skip bool
+	end  int  // of what was read
+	next int  // where the first record that was not handed out begins
+	skip bool // what comes is the rest of a record that was too long
+	left int  // of it, with the framing Length
 }
 
 // blockSize is room for what a pipe holds by default, behind as much of a
 // record that is not whole yet.
 const blockSize = 128 << 10
 
-func newBlocks(r io.Reader, terminator byte, maxRecord int) *blocks {
-	return &blocks{r: r, terminator: terminator, max: maxRecord, buf: make([]byte, min(blockSize, maxRecord))}
+func newBlocks(r io.Reader, framing Framing, maxRecord int) *blocks {
+	size := min(blockSize, maxRecord)
+	if framing == Length {
+		size = max(size, lengthSize)
+	}
+	return &blocks{r: r, framing: framing, max: maxRecord, buf: make([]byte, size)}
 }
 
 // tooLongError is a record that is longer than allowed. What follows it can
@@ -41,36 +46,56 @@ func (e *tooLongError) Error() string { return fmt.Sprintf("is longer than %d by
 func (b *blocks) Read() ([]byte, error) {
 	b.end = copy(b.buf, b.buf[b.next:b.end])
 	b.next = 0
+	if err := b.refuse(); err != nil {
+		return nil, err
+	}
 	if b.end == len(b.buf) {
-		if len(b.buf) == b.max {
-			b.skip, b.end = true, 0
-			return nil, &tooLongError{b.max, b.buf}
-		}
 		b.buf = append(b.buf, make([]byte, min(len(b.buf), b.max-len(b.buf)))...)
 	}
-	n, err := b.r.Read(b.buf[b.end:])
+	seen := b.end
+	n, err := b.r.Read(b.buf[seen:])
 	if n == 0 {
 		return nil, err
 	}
-	arrived := b.buf[b.end : b.end+n]
 	b.end += n
 	if b.skip {
-		i := bytes.IndexByte(arrived, b.terminator)
-		if i < 0 {
-			b.end = 0
-			return nil, nil
-		}
-		b.skip = false
-		b.next = i + 1
-		arrived = arrived[i+1:]
-	}
-	last := bytes.LastIndexByte(arrived, b.terminator)
-	if last < 0 {
-		return nil, nil
+		seen = b.skipped(b.buf[:b.end])
+		b.next = seen
 	}
 	begin := b.next
-	b.next = b.end - len(arrived) + last + 1
+	b.next += b.framing.whole(b.buf[begin:b.end], seen-begin)
 	return b.buf[begin:b.next], nil
+}
+
+// refuse returns an error if the record at hand is longer than allowed, and
+// sees to it that its rest is passed over.
+func (b *blocks) refuse() error {
+	length := b.end
+	if b.framing == Length {
+		length = recordLength(b.buf[:b.end])
+	}
+	if length < b.max || b.framing == Length && length == b.max {
+		return nil
+	}
+	b.left = length - b.end
+	head := b.buf[:b.end]
+	b.skip, b.end = true, 0
+	return &tooLongError{b.max, head}
+}
+
+// skipped is how much of what has arrived belongs to the record that is passed
+// over.
+func (b *blocks) skipped(arrived []byte) int {
+	n := len(arrived)
+	if b.framing == Length {
+		n = min(n, b.left)
+		b.left -= n
+		b.skip = b.left > 0
+	} else if i := bytes.IndexByte(arrived, b.framing.terminator()); i >= 0 {
+		n = i + 1
+		b.skip = false
+	}
+	return n
 }
 
 // Rest takes what was read of a record that is not whole. It is valid until
@@ -79,8 +104,4 @@ func (b *blocks) Rest() []byte {
 	rest := b.buf[b.next:b.end]
 	b.next, b.end, b.skip = 0, 0, false
 	return rest
-}
-
-func countRecords(records []byte, terminator byte) int64 {
-	return int64(bytes.Count(records, []byte{terminator}))
 }

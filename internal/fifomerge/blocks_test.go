@@ -2,6 +2,7 @@ package fifomerge
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"slices"
@@ -14,7 +15,7 @@ import (
 // long ones are shown as "!" and their head.
 func readBlocks(t *testing.T, r io.Reader, limit int) (records []string, rest string) {
 	t.Helper()
-	b := newBlocks(r, '\n', limit)
+	b := newBlocks(r, Newline, limit)
 	for {
 		block, err := b.Read()
 		var tooLong *tooLongError
@@ -115,4 +116,96 @@ func (p *pieces) Read(buf []byte) (int, error) {
 	n := copy(buf, p.data[:min(p.size, len(p.data))])
 	p.data = p.data[n:]
 	return n, nil
+}
+
+// framed puts its length before each record.
+func framed(records ...string) string {
+	var all []byte
+	for _, r := range records {
+		all = binary.BigEndian.AppendUint32(all, uint32(len(r)))
+		all = append(all, r...)
+	}
+	return string(all)
+}
+
+func TestBlocksLength(t *testing.T) {
+	const cut = "\x00\x00\x00\x04cut"
+	in := framed("a", "", "1234", "123456789", "\n\n\n", strings.Repeat("x", 5000), "b")
+	for size := 1; size < 40; size++ {
+		b := newBlocks(&pieces{[]byte(in + cut), size}, Length, 8)
+		var got []string
+		for {
+			block, err := b.Read()
+			if err == io.EOF {
+				break
+			}
+			if _, ok := errors.AsType[*tooLongError](err); ok {
+				got = append(got, "long")
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if n := Length.count(block); n > 0 {
+				var record []byte
+				for ; len(block) > 0; n-- {
+					record, block = Length.next(block)
+					got = append(got, string(record[lengthSize:]))
+				}
+				if n != 0 {
+					t.Errorf("counted %d too many", n)
+				}
+			}
+		}
+		if want := []string{"a", "", "1234", "long", "\n\n\n", "long", "b"}; !slices.Equal(got, want) {
+			t.Fatalf("by %d: %q, want %q", size, got, want)
+		}
+		if rest := b.Rest(); string(rest) != cut {
+			t.Errorf("by %d: rest %q", size, rest)
+		}
+	}
+}
+
+// Records with their length come out as they went in, whatever they hold.
+func FuzzBlocksLength(f *testing.F) {
+	f.Add([]byte("a\n\nbc"), byte(3), byte(2))
+	f.Add([]byte{}, byte(0), byte(0))
+	f.Fuzz(func(t *testing.T, data []byte, cut, size byte) {
+		var in []byte
+		for rest := data; len(rest) > 0; {
+			n := min(len(rest), int(cut)%7*int(rest[0])%50)
+			in = append(in, framed(string(rest[:n]))...)
+			rest = rest[max(n, 1):]
+		}
+		tail := in[:min(len(in), 3)] // no length yet
+		b := newBlocks(&pieces{append(slices.Clone(in), tail...), int(size) + 1}, Length, 1000)
+		var got []byte
+		for {
+			block, err := b.Read()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, block...)
+		}
+		if !bytes.Equal(got, in) || !bytes.Equal(b.Rest(), tail) {
+			t.Errorf("%q became %q", in, got)
+		}
+	})
+}
+
+func TestLastIndexByte(t *testing.T) {
+	for _, n := range []int{0, 1, 1023, 1024, 1025, 2100} {
+		s := bytes.Repeat([]byte("x"), n)
+		if i := lastIndexByte(s, 'y'); i != -1 {
+			t.Errorf("%d: found at %d", n, i)
+		}
+		for at := range n {
+			s[at] = 'y'
+			if i := lastIndexByte(s, 'y'); i != at {
+				t.Fatalf("%d: found at %d, want %d", n, i, at)
+			}
+			s[at] = 'x'
+		}
+	}
 }

@@ -3,17 +3,20 @@ package fifomerge
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"pipeworks/internal/cmdline"
 	"pipeworks/internal/fifo"
+	"pipeworks/internal/reject"
 	"pipeworks/internal/stream"
 )
 
@@ -27,7 +30,7 @@ func Command() *cmdline.Command {
 			{Comment: "a database that answers through pipes in a directory", Line: "fifomerge serve /tmp/shop --db mysql://me@localhost/shop"},
 			{Comment: "ask it", Line: "fifomerge call /tmp/shop 'SELECT COUNT(*) FROM orders'"},
 		},
-		Verbs: []*cmdline.Command{mergeCommand(), writeCommand(), serveCommand(), callCommand(), attachCommand()},
+		Verbs: []*cmdline.Command{mergeCommand(), slotCommand(), writeCommand(), serveCommand(), callCommand(), attachCommand()},
 	}
 }
 
@@ -39,6 +42,7 @@ func mergeCommand() *cmdline.Command {
 		Examples: []cmdline.Example{
 			{Comment: "whatever is written to the pipes, until it is stopped", Line: "fifomerge merge a.fifo b.fifo > all.log"},
 			{Comment: "until both writers are done", Line: "fifomerge merge --once a.fifo b.fifo | sqlpipe"},
+			{Comment: "whatever pipes there are in a directory", Line: "fifomerge merge --watch /tmp/logs > all.log"},
 		},
 		Description: `A pipe that is missing is made, and removed at the end. Writers come and go; any
 number of them can write to one pipe, through "fifomerge write" if a line may be
@@ -46,17 +50,44 @@ longer than 4096 bytes or comes in pieces. A record is a line, of any length;
 each writer's stay in order. What a writer leaves unfinished is no record: it
 is dropped with a message, or goes to --rejects, and makes the status 3.
 
+A PIPE with * ? or [ in its name stands for all pipes that have or get such a
+name. In the DIR of --watch it is all of them, and "fifomerge slot DIR" makes
+one for a single writer.
+
 The output may be a named pipe, too: while nobody reads it the merge waits.
 SIGTERM ends it when what is in the pipes has been taken.`,
 		Flags: append([]cli.Flag{
+			&cli.StringFlag{Name: "watch", Usage: "merge all pipes in `DIR`, new ones as they appear; it is made if missing"},
 			&cli.BoolFlag{Name: "once", Usage: "end when every pipe has had a writer and none is left"},
+			&cli.DurationFlag{Name: "linger", Usage: "with --once, which it implies: no writer for so long, a `TIME`"},
+			&cli.BoolFlag{Name: "follow", Usage: "go on until stopped: the default"},
 			&cli.StringFlag{Name: "mode", Value: "0600", Usage: "permissions of the pipes that are made, `OCTAL`"},
-			cmdline.NullFlag("records end in NUL instead of newline"),
+			&cli.BoolFlag{Name: "mkfifo", Usage: "make the FILE of --output a named pipe if it is missing"},
+			&cli.StringFlag{Name: "framing", Value: "newline", Usage: "`HOW` records end: newline, null, or length (4 bytes before it, highest first)"},
+			cmdline.NullFlag("records end in NUL: --framing null"),
 			cmdline.MaxRecordFlag(),
 			cmdline.OutputFlag(),
 			cmdline.SummaryFlag(),
 		}, cmdline.RejectFlags()...),
 		Action: runMerge,
+	}
+}
+
+func slotCommand() *cmdline.Command {
+	return &cmdline.Command{
+		Name:     "slot",
+		Summary:  "print the path of a new named pipe for one writer of a merged directory",
+		Operands: "DIR",
+		Examples: []cmdline.Example{
+			{Comment: "a plain redirection, safe at any length of its lines", Line: "some-writer > \"$(fifomerge slot /tmp/logs)\""},
+		},
+		Description: `"fifomerge merge --watch DIR" reads the pipe until its writer is done, and
+removes it.`,
+		Flags: []cli.Flag{
+			&cli.DurationFlag{Name: "wait", Value: 10 * time.Second, Usage: "`TIME` to wait for the merge; 0 is for ever"},
+			cmdline.OutputFlag(),
+		},
+		Action: runSlot,
 	}
 }
 
@@ -83,8 +114,57 @@ be killed in the middle of a long record, fifomerge merge drops that record.`,
 
 func runMerge(ctx context.Context, inv *cmdline.Invocation) error {
 	start := time.Now()
-	cfg := MergeConfig{Pipes: inv.Operands(), Once: inv.Bool("once"), Terminator: terminator(inv)}
-	if len(cfg.Pipes) == 0 {
+	cfg := MergeConfig{
+		Watch:  inv.String("watch"),
+		Once:   inv.Bool("once") || inv.IsSet("linger"),
+		Linger: inv.Duration("linger"),
+		Warn:   func(message string) { inv.Notef("%s", message) },
+	}
+	if err := mergeInputs(inv, &cfg); err != nil {
+		return err
+	}
+	if cfg.Once && inv.Bool("follow") {
+		return cmdline.Usagef("--follow goes on, --once and --linger end: only one of them")
+	}
+	mode, err := strconv.ParseUint(inv.String("mode"), 8, 9)
+	if err != nil || mode&0o600 != 0o600 {
+		return cmdline.Usagef("--mode %s: permissions are written 0600, 0660, and the owner's are among them", inv.String("mode"))
+	}
+	cfg.Mode = fs.FileMode(mode)
+	if cfg.Framing, err = framing(inv); err != nil {
+		return err
+	}
+	if cfg.MaxRecord, err = inv.Size("max-record"); err != nil {
+		return err
+	}
+	out, closeOut, err := mergeOutput(ctx, inv, cfg)
+	if err != nil {
+		return err
+	}
+	if cfg.Rejects, err = inv.Rejects(stream.Inputs{}); err != nil {
+		return closeOut(err)
+	}
+	cfg.Rejects.Force = true // one writer's mistake is not the others'
+	sum, err := Merge(ctx, cfg, out)
+	inv.Summarize(sum, start)
+	return closeOut(err)
+}
+
+// mergeInputs tells the operands that are patterns from those that are pipes.
+func mergeInputs(inv *cmdline.Invocation, cfg *MergeConfig) error {
+	for _, path := range inv.Operands() {
+		if _, err := os.Lstat(path); err == nil || !strings.ContainsAny(path, "*?[") {
+			cfg.Pipes = append(cfg.Pipes, path)
+			continue
+		}
+		if dir, base := filepath.Split(path); strings.ContainsAny(dir, "*?[") {
+			return cmdline.Usagef("%s: a pattern is for names in one directory, such as 'logs/*'", path)
+		} else if _, err := filepath.Match(base, ""); err != nil {
+			return cmdline.Usagef("%s: %v", path, err)
+		}
+		cfg.Globs = append(cfg.Globs, path)
+	}
+	if len(inv.Operands()) == 0 && cfg.Watch == "" {
 		return cmdline.Usagef("which PIPE?")
 	}
 	for i, path := range cfg.Pipes {
@@ -94,47 +174,44 @@ func runMerge(ctx context.Context, inv *cmdline.Invocation) error {
 			}
 		}
 	}
-	mode, err := strconv.ParseUint(inv.String("mode"), 8, 9)
-	if err != nil || mode&0o600 != 0o600 {
-		return cmdline.Usagef("--mode %s: permissions are written 0600, 0660, and the owner's are among them", inv.String("mode"))
-	}
-	cfg.Mode = fs.FileMode(mode)
-	if cfg.MaxRecord, err = inv.Size("max-record"); err != nil {
-		return err
-	}
-	cfg.Warn = func(message string) { inv.Notef("%s", message) }
-	out, err := mergeOutput(ctx, inv, cfg.Pipes)
-	if err != nil {
-		return err
-	}
-	if cfg.Rejects, err = inv.Rejects(stream.Inputs{}); err != nil {
-		return err
-	}
-	cfg.Rejects.Force = true // one writer's mistake is not the others'
-	sum, err := Merge(ctx, cfg, out)
-	inv.Summarize(sum, start)
-	if w, ok := out.(*fifo.Writer); ok {
-		err = errors.Join(err, w.Close())
-	}
-	return err
+	return nil
 }
 
-// mergeOutput is the output: if that is a named pipe, one whose reader may come
-// and go.
-func mergeOutput(ctx context.Context, inv *cmdline.Invocation, pipes []string) (io.Writer, error) {
+// mergeOutput is the output, and what closes it after the error of the merge:
+// if that is a named pipe, one whose reader may come and go.
+func mergeOutput(ctx context.Context, inv *cmdline.Invocation, cfg MergeConfig) (io.Writer, func(error) error, error) {
 	path := inv.String("output")
-	if path == "" || path == "-" {
-		return inv.Output(stream.Inputs{})
+	named := path != "" && path != "-"
+	if inv.Bool("mkfifo") && !named {
+		return nil, nil, cmdline.Usagef("--mkfifo: which --output?")
 	}
-	for _, pipe := range pipes {
-		if sameFile(pipe, path) {
-			return nil, cmdline.Usagef("the output %s is also the input %s", path, pipe)
+	for _, pipe := range cfg.Pipes {
+		if named && sameFile(pipe, path) {
+			return nil, nil, cmdline.Usagef("the output %s is also the input %s", path, pipe)
 		}
 	}
-	if fifo.Check(path) != nil {
-		return inv.Output(stream.Inputs{})
+	made := false
+	if inv.Bool("mkfifo") {
+		var err error
+		if made, err = fifo.Make(path, cfg.Mode); err != nil {
+			return nil, nil, err
+		}
+	} else if !named || fifo.Check(path) != nil {
+		out, err := inv.Output(stream.Inputs{})
+		return out, func(err error) error { return err }, err
 	}
-	return fifo.NewWriter(ctx, path), nil
+	w := fifo.NewWriter(ctx, path)
+	return w, func(err error) error {
+		if _, rejected := errors.AsType[*reject.RejectedError](err); rejected || err == nil {
+			err = errors.Join(err, w.Finish())
+		} else {
+			err = errors.Join(err, w.Close())
+		}
+		if made {
+			err = errors.Join(err, os.Remove(path))
+		}
+		return err
+	}, nil
 }
 
 // sameFile reports whether two paths name one file, be it there or not.
@@ -147,11 +224,32 @@ func sameFile(a, b string) bool {
 	return filepath.Clean(a) == filepath.Clean(b)
 }
 
-func terminator(inv *cmdline.Invocation) byte {
+// framing is what --framing or -0 says.
+func framing(inv *cmdline.Invocation) (Framing, error) {
+	f, err := ParseFraming(inv.String("framing"))
 	if inv.Bool("null") {
-		return 0
+		if inv.IsSet("framing") && f != Null {
+			return 0, cmdline.Usagef("-0 is --framing null, not %s", inv.String("framing"))
+		}
+		f = Null
 	}
-	return '\n'
+	return f, cmdline.Usage(err)
+}
+
+func runSlot(ctx context.Context, inv *cmdline.Invocation) error {
+	if len(inv.Operands()) != 1 {
+		return cmdline.Usagef("which DIR?")
+	}
+	out, err := inv.Output(stream.Inputs{})
+	if err != nil {
+		return err
+	}
+	path, err := Slot(ctx, inv.Operands()[0], inv.Duration("wait"))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, path)
+	return err
 }
 
 func runWrite(ctx context.Context, inv *cmdline.Invocation) error {
@@ -159,7 +257,10 @@ func runWrite(ctx context.Context, inv *cmdline.Invocation) error {
 	if len(inv.Operands()) == 0 {
 		return cmdline.Usagef("which PIPE?")
 	}
-	cfg := WriteConfig{Pipe: inv.Operands()[0], Wait: inv.Duration("wait"), Terminator: terminator(inv)}
+	cfg := WriteConfig{Pipe: inv.Operands()[0], Wait: inv.Duration("wait")}
+	if inv.Bool("null") {
+		cfg.Framing = Null
+	}
 	var err error
 	if cfg.MaxRecord, err = inv.Size("max-record"); err != nil {
 		return err

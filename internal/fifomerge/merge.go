@@ -1,13 +1,11 @@
 // Package fifomerge makes named pipes do what people think they do: many
-// writers, one stream, whole records (Merge, Write), and the round trip of
-// questions to a database and answers from it (Serve, Call).
+// writers, one stream, whole records (Merge, Write, Slot), and the round trip
+// of questions to a database and answers from it (Serve, Call).
 package fifomerge
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -20,11 +18,16 @@ import (
 
 // MergeConfig says what to merge.
 type MergeConfig struct {
-	Pipes      []string    // paths; one that is missing is made, and removed at the end
-	Mode       fs.FileMode // of the pipes made; 0 is 0600
-	Once       bool        // end when every pipe has had a writer and none is left
-	Terminator byte        // of a record: newline or NUL
-	MaxRecord  int         // bytes; 0 is 64 MiB
+	Pipes []string    // paths; one that is missing is made, and removed at the end
+	Globs []string    // patterns of paths; pipes are merged as they appear
+	Watch string      // a directory, made if missing; so are all pipes in it, and its slots
+	Mode  fs.FileMode // of the pipes made; 0 is 0600
+
+	Once   bool          // end when every pipe has had a writer and none is left
+	Linger time.Duration // with Once: for so long
+
+	Framing   Framing
+	MaxRecord int // bytes; 0 is 64 MiB
 
 	Rejects *reject.Sink         // of records that are not whole
 	Warn    func(message string) // about a reject that is not written; nil: nobody is told
@@ -48,41 +51,39 @@ const lastWords = 200 * time.Millisecond
 // its writer's order, until ctx ends or, with Once, the writers are gone. At
 // the end of ctx it takes what is in the pipes before it returns.
 func Merge(ctx context.Context, cfg MergeConfig, out io.Writer) (MergeSummary, error) {
-	if cfg.MaxRecord == 0 {
-		cfg.MaxRecord = defaultMaxRecord
-	}
 	if cfg.Mode == 0 {
 		cfg.Mode = 0o600
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	m := &merge{
-		cfg:  &cfg,
-		out:  out,
-		busy: len(cfg.Pipes),
-		mark: append([]byte(fifo.TornMark), cfg.Terminator),
+		cfg:    &cfg,
+		sink:   newSink(cfg.Framing, cfg.MaxRecord, cfg.Rejects, cfg.Warn, out),
+		cancel: cancel,
+		open:   map[fifo.ID]*fifo.Reader{},
+		ended:  make(chan struct{}),
 	}
-	err := m.makePipes()
-	defer func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.removePipes()
-	}()
-	if err != nil {
+	m.linger = time.AfterFunc(time.Hour, m.lingered)
+	m.linger.Stop()
+	defer m.removePipes()
+	if err := m.makePipes(); err != nil {
+		return m.sum, err
+	}
+	if err := m.openWatches(); err != nil {
 		return m.sum, err
 	}
 	stop := context.AfterFunc(ctx, func() { m.end(time.Now().Add(lastWords)) })
 	defer stop()
-	var all sync.WaitGroup
-	for _, path := range cfg.Pipes {
-		all.Go(func() {
-			if err := m.pipe(ctx, path); err != nil {
+	m.start()
+	for _, w := range m.watches {
+		m.all.Go(func() {
+			if err := w.run(); err != nil {
 				m.fail(err)
-				cancel(err)
 			}
 		})
 	}
-	all.Wait()
+	m.all.Wait()
+	m.linger.Stop()
 	m.sum.Rejected = cfg.Rejects.Count()
 	switch {
 	case m.failure != nil:
@@ -94,20 +95,22 @@ func Merge(ctx context.Context, cfg MergeConfig, out io.Writer) (MergeSummary, e
 }
 
 type merge struct {
-	cfg  *MergeConfig
-	mark []byte   // fifo.TornMark, ended
-	made []string // pipes to remove
+	*sink
+	cfg    *MergeConfig
+	cancel context.CancelCauseFunc
+	all    sync.WaitGroup // of the pipes and watches
 
-	mu      sync.Mutex // of what follows
-	readers []*fifo.Reader
-	busy    int // pipes that have a writer, or have not had one yet
-	ending  bool
-	until   time.Time // when ending: no writer is waited for any longer
-	failure error     // the first one, which ends the others
+	watches []*watch
 
-	writing sync.Mutex // of out, sum and the sink of rejects
-	out     io.Writer
-	sum     MergeSummary
+	state  sync.Mutex // of what follows
+	made   []string   // pipes to remove
+	open   map[fifo.ID]*fifo.Reader
+	busy   int // pipes that have a writer, or have not had one yet, and watches that have not had a pipe
+	linger *time.Timer
+	ended  chan struct{} // closed when no new writer is waited for any more
+	until  time.Time     // then: when no writer is waited for any longer
+
+	failure error // the first one, which ends the others
 }
 
 func (m *merge) makePipes() error {
@@ -126,6 +129,8 @@ func (m *merge) makePipes() error {
 // removePipes removes the pipes that were made, unless somebody else has put a
 // file there since: a redirection does, where the pipe was removed.
 func (m *merge) removePipes() {
+	m.state.Lock()
+	defer m.state.Unlock()
 	for _, path := range m.made {
 		if fifo.Check(path) == nil {
 			_ = os.Remove(path)
@@ -134,116 +139,125 @@ func (m *merge) removePipes() {
 	m.made = nil
 }
 
-// pipe reads one pipe to its end.
-func (m *merge) pipe(ctx context.Context, path string) error {
-	r, err := m.open(ctx, path)
-	if err != nil || r == nil {
-		return err
-	}
-	defer r.Close()
-	in := &source{m: m, path: path, busy: true, blocks: newBlocks(r, m.cfg.Terminator, m.cfg.MaxRecord)}
-	for {
-		records, err := in.blocks.Read()
-		if tooLong, ok := errors.AsType[*tooLongError](err); ok {
-			err = in.reject(tooLong, tooLong.Head)
-		}
-		switch {
-		case err == nil:
-			m.took(in)
-			err = in.deliver(records)
-		case err == io.EOF:
-			if err := in.unfinished(); err != nil {
-				return err
-			}
-			if m.left(in) {
-				return nil
-			}
-			err = nil
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return in.unfinished()
-		case errors.Is(err, fifo.ErrReplaced) && (m.cfg.Once || m.isEnding()):
-			return nil // no other writer can come, and none need
-		}
-		if err != nil {
-			return err
+// start begins to read the pipes that were named. Until it has all of them, the
+// first are not the last.
+func (m *merge) start() {
+	starting := true
+	m.state.Lock()
+	m.busy++
+	m.state.Unlock()
+	for _, path := range m.cfg.Pipes {
+		if _, err := m.add(&pipe{path: path}); err != nil && !m.isEnding() {
+			m.fail(err)
 		}
 	}
+	m.state.Lock()
+	defer m.state.Unlock()
+	m.setBusy(&starting, false)
 }
 
-// open opens a pipe. It is nil if the merge ends before there is a writer.
-func (m *merge) open(ctx context.Context, path string) (*fifo.Reader, error) {
-	var r *fifo.Reader
-	var err error
-	if m.cfg.Once {
-		r, err = fifo.AwaitWriter(ctx, path)
-	} else {
-		r, err = fifo.OpenReader(path)
-	}
-	if err != nil && ctx.Err() != nil {
-		return nil, nil // the pipe may be removed already
-	}
+// add begins to read a pipe, unless it is read already.
+func (m *merge) add(p *pipe) (fifo.ID, error) {
+	r, err := fifo.OpenReader(p.path)
 	if err != nil {
-		return nil, err
+		return fifo.ID{}, err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.readers = append(m.readers, r)
-	if m.ending {
+	id := r.ID()
+	m.state.Lock()
+	defer m.state.Unlock()
+	if m.open[id] != nil {
+		return id, r.Close()
+	}
+	if p.slot {
+		m.made = append(m.made, p.path)
+	}
+	m.open[id] = r
+	m.busy++
+	if m.isEnding() {
 		m.release(r)
 	}
-	return r, nil
+	p.merge, p.r, p.in, p.busy = m, r, m.source(p.path, r), true
+	m.all.Go(func() {
+		if err := p.run(); err != nil {
+			m.fail(err)
+		}
+		p.close()
+	})
+	return id, nil
 }
 
-// took notes that a pipe has a writer.
-func (m *merge) took(in *source) {
-	if in.busy {
+// setBusy notes whether something holds up the end that Once asks for. The
+// state is locked.
+func (m *merge) setBusy(busy *bool, is bool) {
+	if *busy == is {
 		return
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	in.busy = true
-	m.busy++
+	if *busy = is; is {
+		m.busy++
+		m.linger.Stop()
+		return
+	}
+	m.busy--
+	if !m.cfg.Once || m.busy > 0 || m.isEnding() {
+		return
+	}
+	m.linger.Reset(m.cfg.Linger)
 }
 
-// left notes that the last writer has left a pipe, and reports whether none is
-// waited for any more.
-func (m *merge) left(in *source) bool {
-	m.mu.Lock()
-	if in.busy {
-		in.busy = false
-		m.busy--
+// lingered ends the merge that has had no writer for the time of Linger.
+func (m *merge) lingered() {
+	for _, w := range m.watches { // a slot may have been given away just now
+		if err := w.scan(); err != nil {
+			m.fail(err)
+		}
 	}
-	done := m.cfg.Once && m.busy == 0 && !m.ending
-	m.mu.Unlock()
-	if done {
+	m.state.Lock()
+	still := m.busy == 0
+	m.state.Unlock()
+	if still {
 		m.end(time.Time{})
 	}
-	return m.isEnding()
+}
+
+// isOpen reports whether the pipe is read already. While it is open no other
+// has its ID.
+func (m *merge) isOpen(id fifo.ID) bool {
+	m.state.Lock()
+	defer m.state.Unlock()
+	return m.open[id] != nil
 }
 
 func (m *merge) fail(err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.state.Lock()
+	defer m.state.Unlock()
 	if m.failure == nil {
 		m.failure = err
+		m.cancel(err)
 	}
 }
 
 func (m *merge) isEnding() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.ending
+	select {
+	case <-m.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // end ends the waiting for new writers. The door is closed first: nobody can
 // write to a pipe any more that was not open before, and who has it open is
 // read to the end, or until the time given.
 func (m *merge) end(until time.Time) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.ending, m.until = true, until
+	m.state.Lock()
+	if m.until = until; !m.isEnding() {
+		close(m.ended)
+	}
+	m.state.Unlock()
 	m.removePipes()
-	for _, r := range m.readers {
+	m.state.Lock()
+	defer m.state.Unlock()
+	for _, r := range m.open {
 		m.release(r)
 	}
 }
@@ -253,83 +267,61 @@ func (m *merge) release(r *fifo.Reader) {
 	r.Release()
 }
 
-// source is one pipe being read.
-type source struct {
-	m      *merge
-	path   string
-	busy   bool // it has a writer, or is waiting for its first
-	blocks *blocks
-	count  int
+// pipe is one named pipe that is read.
+type pipe struct {
+	*merge
+	path    string
+	watched bool // it may go as it came
+	slot    bool // it is for one writer, and goes with him
+
+	r    *fifo.Reader
+	in   *source
+	busy bool // it has a writer, or is waiting for its first
 }
 
-// deliver writes whole records.
-func (in *source) deliver(records []byte) error {
-	m := in.m
-	if bytes.Contains(records, m.mark) {
-		return in.deliverTorn(records)
-	}
-	return in.write(records)
+func (p *pipe) setBusy(is bool) {
+	p.state.Lock()
+	defer p.state.Unlock()
+	p.merge.setBusy(&p.busy, is)
 }
 
-// write writes whole records that no mark is among.
-func (in *source) write(records []byte) error {
-	if len(records) == 0 {
-		return nil
-	}
-	m := in.m
-	n := countRecords(records, m.cfg.Terminator)
-	m.writing.Lock()
-	defer m.writing.Unlock()
-	in.count += int(n)
-	m.sum.In += n
-	written, err := m.out.Write(records)
-	m.sum.Bytes += int64(written)
-	if err != nil {
-		return err
-	}
-	m.sum.Out += n
-	return nil
-}
-
-// deliverTorn is deliver where a record ends in the mark that the rest of it
-// will never come.
-func (in *source) deliverTorn(records []byte) error {
+// run reads the pipe to its end.
+func (p *pipe) run() error {
 	for {
-		end := bytes.Index(records, in.m.mark)
-		if end < 0 {
-			return in.write(records)
-		}
-		begin := bytes.LastIndexByte(records[:end], in.m.cfg.Terminator) + 1
-		if err := in.write(records[:begin]); err != nil {
-			return err
-		}
-		if begin < end { // else the mark came alone: the end was seen before
-			if err := in.reject(errUnfinished, records[begin:end]); err != nil {
+		records, err := p.in.read()
+		switch {
+		case err == nil:
+			if !p.busy {
+				p.setBusy(true)
+			}
+			err = p.in.deliver(records)
+		case err == io.EOF:
+			if err := p.in.unfinished(); err != nil {
 				return err
 			}
+			if p.slot || p.r.Released() {
+				return nil
+			}
+			p.setBusy(false)
+			err = nil
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return p.in.unfinished()
+		case errors.Is(err, fifo.ErrReplaced) && (p.watched || p.cfg.Once || p.isEnding()):
+			return nil // no other writer can come, and none need
 		}
-		records = records[end+len(in.m.mark):]
+		if err != nil {
+			return err
+		}
 	}
 }
 
-var errUnfinished = errors.New("was not finished")
-
-// unfinished rejects what the last writer left of a record.
-func (in *source) unfinished() error {
-	if rest := in.blocks.Rest(); len(rest) > 0 {
-		return in.reject(errUnfinished, rest)
+func (p *pipe) close() {
+	p.state.Lock()
+	defer p.state.Unlock()
+	if p.slot {
+		_ = os.Remove(p.path)
 	}
-	return nil
-}
-
-func (in *source) reject(err error, input []byte) error {
-	m := in.m
-	m.writing.Lock()
-	defer m.writing.Unlock()
-	in.count++
-	err = fmt.Errorf("%s: record %d %w", in.path, in.count, err)
-	if m.cfg.Rejects.Out == nil && m.cfg.Warn != nil {
-		m.cfg.Warn(err.Error() + " and is dropped")
-	}
-	return m.cfg.Rejects.Add(reject.Record{Source: in.path, Line: in.count, Err: err, Input: input})
+	delete(p.open, p.r.ID())
+	p.r.Close()
+	p.merge.setBusy(&p.busy, false)
 }

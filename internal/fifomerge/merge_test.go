@@ -42,9 +42,6 @@ func startMerge(t *testing.T, n int, cfg MergeConfig, out io.Writer) *running {
 		r.pipes = append(r.pipes, filepath.Join(dir, fmt.Sprint("p", i)))
 	}
 	cfg.Pipes = r.pipes
-	if cfg.Terminator == 0 {
-		cfg.Terminator = '\n'
-	}
 	cfg.Rejects = &reject.Sink{Tool: "fifomerge", Out: &r.rejects}
 	var ctx context.Context
 	ctx, r.stop = context.WithCancelCause(t.Context())
@@ -282,7 +279,7 @@ func TestMergeNUL(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p")
 	done := make(chan error)
 	go func() {
-		_, err := Merge(t.Context(), MergeConfig{Pipes: []string{path}, Once: true, Rejects: &reject.Sink{Force: true}}, &out)
+		_, err := Merge(t.Context(), MergeConfig{Pipes: []string{path}, Framing: Null, Once: true, Rejects: &reject.Sink{Force: true}}, &out)
 		done <- err
 	}()
 	for fifo.Check(path) != nil {
@@ -333,11 +330,11 @@ func TestMergePipes(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errStop)
-	_, err := Merge(ctx, MergeConfig{Pipes: []string{made, mine, file}, Terminator: '\n', Rejects: &reject.Sink{}}, io.Discard)
+	_, err := Merge(ctx, MergeConfig{Pipes: []string{made, mine, file}, Rejects: &reject.Sink{}}, io.Discard)
 	if !errors.Is(err, fifo.ErrNotFIFO) {
 		t.Errorf("got %v", err)
 	}
-	_, err = Merge(ctx, MergeConfig{Pipes: []string{made, mine}, Terminator: '\n', Rejects: &reject.Sink{}}, io.Discard)
+	_, err = Merge(ctx, MergeConfig{Pipes: []string{made, mine}, Rejects: &reject.Sink{}}, io.Discard)
 	if err != errStop {
 		t.Errorf("got %v", err)
 	}

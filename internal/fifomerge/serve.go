@@ -186,7 +186,7 @@ func (s *server) warn(err error) {
 
 // greet begins a session for each client that says hello.
 func (s *server) greet(ctx context.Context, in *fifo.Reader, all *sync.WaitGroup) error {
-	b := newBlocks(in, '\n', fifo.AtomicSize)
+	b := newBlocks(in, Newline, fifo.AtomicSize)
 	for {
 		lines, err := b.Read()
 		if err == io.EOF {

@@ -13,10 +13,10 @@ import (
 
 // WriteConfig says how to write to a named pipe that others write to as well.
 type WriteConfig struct {
-	Pipe       string        // its path
-	Wait       time.Duration // for the pipe and its reader; 0 is for ever
-	Terminator byte          // of a record: newline or NUL
-	MaxRecord  int           // bytes; 0 is 64 MiB
+	Pipe      string        // its path
+	Wait      time.Duration // for the pipe and its reader; 0 is for ever
+	Framing   Framing       // Newline or Null: a long record that is cut off is marked by its end
+	MaxRecord int           // bytes; 0 is 64 MiB
 }
 
 // WriteSummary is what was written.
@@ -31,7 +31,7 @@ func Write(ctx context.Context, cfg WriteConfig, in stream.Inputs) (sum WriteSum
 	if cfg.MaxRecord == 0 {
 		cfg.MaxRecord = defaultMaxRecord
 	}
-	w, err := fifo.OpenShared(ctx, cfg.Pipe, cfg.Terminator, cfg.Wait)
+	w, err := fifo.OpenShared(ctx, cfg.Pipe, cfg.Framing.terminator(), cfg.Wait)
 	if err != nil {
 		return sum, err
 	}
@@ -39,18 +39,18 @@ func Write(ctx context.Context, cfg WriteConfig, in stream.Inputs) (sum WriteSum
 		if err := w.Write(ctx, records); err != nil {
 			return err
 		}
-		sum.Out += countRecords(records, cfg.Terminator)
+		sum.Out += cfg.Framing.count(records)
 		sum.Bytes += int64(len(records))
 		return nil
 	}
 	err = in.Each(ctx, func(input *stream.Input) error {
 		before := sum.Out
-		b := newBlocks(input, cfg.Terminator, cfg.MaxRecord)
+		b := newBlocks(input, cfg.Framing, cfg.MaxRecord)
 		for {
 			records, err := b.Read()
 			if err == io.EOF {
 				if rest := b.Rest(); len(rest) > 0 {
-					return write(append(rest, cfg.Terminator))
+					return write(append(rest, cfg.Framing.terminator()))
 				}
 				return nil
 			}
