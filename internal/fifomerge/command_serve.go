@@ -182,3 +182,11 @@ func runCall(ctx context.Context, inv *cmdline.Invocation) error {
 	inv.Summarize(sum, start)
 	return err
 }
+
+// terminator ends a question of --each.
+func terminator(inv *cmdline.Invocation) byte {
+	if inv.Bool("null") {
+		return 0
+	}
+	return '\n'
+}
