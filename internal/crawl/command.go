@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -51,6 +52,11 @@ its first group; name[]=RE all. A page that takes longer than --parse-timeout
 to read, or too much memory, has parse "truncated", the error parse, and only
 what was found without its tree: title, links, simple selectors.
 
+With --depth a page's links are followed, each URL once: its record has depth,
+parent (the page with the link), and seq and input of the input that it began
+with. 32 directories, four of one name and 1000 queries of one page are a trap
+and left. --sitemap adds what the sitemaps list that robots.txt names.
+
 What you give to be shown to servers, such as a header or a password, is shown
 to those alone that it is for, not to others that they redirect to. Link-local
 addresses are never connected to.
@@ -64,6 +70,7 @@ could not be had (their records say why).`,
 			{Comment: "titles of some pages", Line: "crawl urls.txt | jq -r .title"},
 			{Comment: "price and all links of the products in a table", Line: `crawl -i csv --url-field page --select 'price=.price' --select 'links[]=a@abs:href' products.csv`},
 			{Comment: "pages that a database has not seen yet", Line: "gensql query 'SELECT id, url FROM pages WHERE title IS NULL' | sqlpipe | crawl"},
+			{Comment: "every page of some sites, and which page has a broken link", Line: "crawl --depth 20 --errors-ok sites.txt | jq -r 'select(.error) | [.final_url, .error.message, .parent] | @tsv'"},
 		},
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "url-field", Value: DefaultURLField, Usage: "the `FIELD` of input records that holds the URL"},
@@ -78,6 +85,13 @@ could not be had (their records say why).`,
 			&cli.StringSliceFlag{Name: "fields", Usage: "write only the field `NAME`, and others so named; repeatable"},
 			&cli.BoolFlag{Name: "ordered", Usage: "write the records in the order of the input"},
 			cmdline.DryRunFlag("fetch nothing but robots.txt and tell what it allows"),
+			&cli.IntFlag{Name: "depth", Usage: "follow links, up to `N` from the input's page"},
+			&cli.StringFlag{Name: "scope", Value: ScopeHost.String(), Usage: "follow links within the input's `SCOPE`: host, domain, prefix, any"},
+			&cli.StringSliceFlag{Name: "include", Usage: "follow only URLs that match the `REGEX`; repeatable, one must match"},
+			&cli.StringSliceFlag{Name: "exclude", Usage: "follow no URL that matches the `REGEX`; repeatable"},
+			&cli.IntFlag{Name: "max-pages", Usage: "follow at most `N` links in all"},
+			&cli.IntFlag{Name: "max-per-host", Usage: "follow at most `N` links to one host"},
+			&cli.BoolFlag{Name: "sitemap", Usage: "fetch the pages in the sitemaps of the input's sites, too"},
 			cmdline.JobsFlag(DefaultJobs),
 			&cli.IntFlag{Name: "per-host", Value: DefaultPerHost, Usage: "at most `N` requests at once at one host"},
 			&cli.DurationFlag{Name: "delay", Usage: "`TIME` between two requests to one host (default " + DefaultDelay.String() + ", none on this machine)"},
@@ -88,6 +102,7 @@ could not be had (their records say why).`,
 			&cli.StringFlag{Name: "user-agent", Usage: "`TEXT` of the User-Agent header; its first word is the name looked up in robots.txt (default " + DefaultUserAgent + "/VERSION)"},
 			&cli.StringFlag{Name: "contact", Usage: "add an address, a `URL` or e-mail, to the User-Agent"},
 			&cli.BoolFlag{Name: "ignore-robots", Usage: "fetch what robots.txt forbids"},
+			&cli.BoolFlag{Name: "respect-meta", Usage: "obey noindex and nofollow in pages and their headers, too"},
 			&cli.StringSliceFlag{Name: "header", Usage: "send the header `LINE`, \"Name: value\", to the origin of the input's URL; @FILE has such lines; repeatable"},
 			&cli.StringFlag{Name: "cookie-jar", Usage: "send the cookies in `FILE`, in Netscape's format"},
 			&cli.StringFlag{Name: "netrc", Usage: "send the logins in `FILE`, such as ~/.netrc, to their machines"},
@@ -190,10 +205,14 @@ func config(inv *cmdline.Invocation) (cfg Config, err error) {
 		Retries:      inv.Int("retries"),
 		UserAgent:    userAgent(inv),
 		IgnoreRobots: inv.Bool("ignore-robots"),
+		RespectMeta:  inv.Bool("respect-meta"),
 		ErrorsOK:     inv.Bool("errors-ok"),
 
 		PublicOnly:            inv.Bool("public-only") || os.Getenv("CRAWL_PUBLIC_ONLY") == "1",
 		AllowPrivateRedirects: inv.Bool("allow-private-redirects"),
+	}
+	if cfg.Follow, err = follow(inv); err != nil {
+		return cfg, cmdline.Usage(err)
 	}
 	if cfg.Credentials, err = credentials(inv); err != nil {
 		return cfg, cmdline.Usage(err)
@@ -231,8 +250,10 @@ func checkNumbers(inv *cmdline.Invocation) error {
 			return cmdline.Usagef("--%s %d: at least 1", name, inv.Int(name))
 		}
 	}
-	if inv.Int("retries") < 0 {
-		return cmdline.Usagef("--retries %d: at least 0", inv.Int("retries"))
+	for _, name := range []string{"retries", "depth", "max-pages", "max-per-host"} {
+		if inv.Int(name) < 0 {
+			return cmdline.Usagef("--%s %d: at least 0", name, inv.Int(name))
+		}
 	}
 	if inv.Duration("delay") < 0 {
 		return cmdline.Usagef("--delay %v: not below 0", inv.Duration("delay"))
@@ -255,6 +276,32 @@ func userAgent(inv *cmdline.Invocation) string {
 		agent += " (+" + contact + ")"
 	}
 	return agent
+}
+
+// follow is what the flags say about links.
+func follow(inv *cmdline.Invocation) (f Follow, err error) {
+	f = Follow{
+		Depth:      inv.Int("depth"),
+		MaxPages:   inv.Int("max-pages"),
+		MaxPerHost: inv.Int("max-per-host"),
+		Sitemap:    inv.Bool("sitemap"),
+	}
+	if f.Scope, err = ParseScope(inv.String("scope")); err != nil {
+		return f, err
+	}
+	for name, list := range map[string]*[]*regexp.Regexp{"include": &f.Include, "exclude": &f.Exclude} {
+		for _, text := range inv.StringSlice(name) {
+			re, err := regexp.Compile(text)
+			if err != nil {
+				return f, fmt.Errorf("--%s: %w", name, err)
+			}
+			*list = append(*list, re)
+		}
+		if inv.IsSet(name) && !f.active() {
+			return f, fmt.Errorf("--%s is about links: --depth says how far they are followed", name)
+		}
+	}
+	return f, nil
 }
 
 // credentials are those of the flags.

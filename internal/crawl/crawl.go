@@ -79,6 +79,7 @@ import (
 	"pipeworks/internal/extract"
 	"pipeworks/internal/record"
 	"pipeworks/internal/reject"
+	"pipeworks/internal/robots"
 	"pipeworks/internal/stream"
 )
 
@@ -103,6 +104,8 @@ type Config struct {
 	Ordered  bool           // records in the order of the input, not as they come
 	DryRun   bool           // fetch nothing but robots.txt; records say what may be fetched
 
+	Follow Follow // the links that are followed
+
 	Jobs         int            // requests at once; 0 is DefaultJobs
 	PerHost      int            // requests at once at one host; 0 is DefaultPerHost
 	Delay        *time.Duration // between two requests to one host; nil is DefaultDelay, none on this machine
@@ -112,6 +115,7 @@ type Config struct {
 	MaxBody      int            // bytes of a page, decoded; 0 is DefaultMaxBody
 	UserAgent    string         // its leading letters and hyphens are the name that robots.txt is searched for; "" is DefaultUserAgent
 	IgnoreRobots bool
+	RespectMeta  bool // what pages say about themselves in robots meta elements and X-Robots-Tag headers
 	Credentials  Credentials
 	Proxy        *url.URL // nil: that of the environment, if any
 
@@ -124,7 +128,8 @@ type Config struct {
 	Rejects  *reject.Sink // for malformed input records; nil: stop at the first one
 	ErrorsOK bool         // pages that could not be had make no *FailedError
 
-	dial dialFunc // nil: the system's
+	dial  dialFunc // nil: the system's
+	agent string   // who we are to robots.txt
 }
 
 // Summary is what a run did.
@@ -133,6 +138,7 @@ type Summary struct {
 	Out      int64 `json:"out"`      // records written
 	Failed   int64 `json:"failed"`   // of these, with an error
 	Rejected int   `json:"rejected"` // records that were malformed
+	Skipped  int64 `json:"skipped"`  // links that looked like traps without an end
 	Bytes    int64 `json:"bytes"`    // of all pages
 }
 
@@ -152,7 +158,7 @@ type crawler struct {
 	frontier  *frontier
 	client    *client
 	extractor *extract.Extractor
-	seen      table // the URLs that came, each with its first input
+	visited   visited
 	wants     wants
 	width     int // fields of a record
 	rows      chan *row
@@ -184,7 +190,7 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (Summ
 	w.done = c.frontier.done
 	defer c.client.close()
 	defer c.frontier.close()
-	defer c.seen.close()
+	defer c.visited.close()
 	defer context.AfterFunc(ctx, c.frontier.stop)()
 
 	var writing, working sync.WaitGroup
@@ -199,7 +205,7 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (Summ
 	writing.Wait()
 
 	sum := w.sum
-	sum.In, sum.Rejected = read, cfg.Rejects.Count()
+	sum.In, sum.Rejected, sum.Skipped = read, cfg.Rejects.Count(), c.visited.skipped
 	switch {
 	case ctx.Err() != nil:
 		return sum, context.Cause(ctx)
@@ -221,6 +227,9 @@ func (c *Config) complete() {
 	setDefault(&c.MaxBody, DefaultMaxBody)
 	setDefault(&c.UserAgent, DefaultUserAgent)
 	setDefault(&c.Format, record.JSONL)
+	c.agent = robots.ProductToken(c.UserAgent)
+	c.Extract.Agent = strings.ToLower(c.agent)
+	c.Extract.Follow = c.Follow.Depth > 0
 	if c.Rejects == nil {
 		c.Rejects = &reject.Sink{Tool: "crawl"}
 	}
@@ -240,6 +249,9 @@ func (c *Config) check() error {
 			return fmt.Errorf("field %s: the record has a field of that name already", name)
 		}
 		names = append(names, name)
+	}
+	if c.Ordered && c.Follow.active() {
+		return errors.New("links are followed in no set order: ordered does not go with it")
 	}
 	for i, name := range c.Fields {
 		if !slices.Contains(names, name) {

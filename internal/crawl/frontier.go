@@ -57,6 +57,7 @@ type input struct {
 	seq  int64
 	url  record.Value // the URL as it came
 	raw  []byte       // the record as JSON; nil if it is nothing but the URL
+	base *address     // what the scope of links is about, once the page was fetched
 	home string       // the origin of the URL, which alone sees the user's headers
 
 	tasks int // that are not done
@@ -68,14 +69,16 @@ func (in *input) size() int { return len(in.url.Bytes) + len(in.raw) }
 // task is a page to fetch for an input, or the robots.txt of an origin.
 type task struct {
 	*input
-	to     *address   // of the next request
-	rules  *origin    // whose robots.txt it is; nil: a page
-	err    *pageError // why there is nothing to fetch
-	due    time.Time  // no request before; the place in the queue, too
-	reach  reach      // of connections
-	depth  int        // links between the input's page and this one
-	parent string     // the page with the link
-	dupOf  uint32     // the input that the URL came with before; 0: none
+	to      *address   // of the next request
+	rules   *origin    // whose robots.txt it is; nil: a page
+	err     *pageError // why there is nothing to fetch
+	due     time.Time  // no request before; the place in the queue, too
+	reach   reach      // of connections
+	depth   int        // links between the input's page and this one
+	parent  string     // the page with the link
+	sitemap bool       // no page but a list of such
+	guess   bool       // nobody said that there is one
+	dupOf   uint32     // the input that the URL came with before; 0: none
 
 	owner *host // whose memory it takes
 	host  *host // of the request under way
@@ -93,7 +96,7 @@ type hop struct {
 
 func newFrontier(cfg *Config, fail func(error)) *frontier {
 	f := &frontier{
-		perHost: cfg.PerHost, obey: !cfg.IgnoreRobots, verdicts: cfg.DryRun, delay: cfg.delay, fail: fail,
+		perHost: cfg.PerHost, obey: !cfg.IgnoreRobots, verdicts: cfg.DryRun, follows: cfg.Follow.active(), delay: cfg.delay, fail: fail,
 		hosts: map[string]*host{}, inputs: map[int64]*input{}, maxSpill: maxSpill,
 	}
 	if cfg.Ordered {
@@ -127,6 +130,29 @@ func (f *frontier) add(t *task) bool {
 	f.accept(t)
 	f.wake()
 	return true
+}
+
+// follow takes the tasks of links in a page whose own task is not done yet. It
+// never waits: there is always room on disk.
+func (f *frontier) follow(tasks []*task) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, t := range tasks {
+		f.accept(t)
+	}
+	f.wake()
+}
+
+// sitemaps are those that the robots.txt of an origin names.
+func (f *frontier) sitemaps(a *address) []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if h := f.hosts[a.host]; h != nil {
+		if o := h.origin(a.origin); o.rules != nil {
+			return o.rules.Sitemaps
+		}
+	}
+	return nil
 }
 
 // full reports whether the task of an input has to wait. Those of a host that

@@ -214,7 +214,7 @@ type taskHeap []*task
 
 func (q taskHeap) Len() int { return len(q) }
 func (q taskHeap) Less(i, j int) bool {
-	return cmp.Or(q[i].due.Compare(q[j].due), cmp.Compare(q[i].seq, q[j].seq)) < 0
+	return cmp.Or(q[i].due.Compare(q[j].due), cmp.Compare(q[i].depth, q[j].depth), cmp.Compare(q[i].seq, q[j].seq)) < 0
 }
 func (q taskHeap) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"strings"
 
 	"pipeworks/internal/record"
@@ -95,16 +94,11 @@ func (c *crawler) task(rec *record.Record) (*task, error) {
 
 // recognise marks the task of a URL that came before, and remembers that of
 // another.
-func (c *crawler) recognise(t *task) error {
-	if t.err != nil || t.seq > math.MaxUint32 || c.cfg.DryRun {
-		return nil
+func (c *crawler) recognise(t *task) (err error) {
+	if t.err == nil && !c.cfg.DryRun {
+		t.dupOf, err = c.visited.claim(t.to.href, t.seq)
 	}
-	key := hash(t.to.href)
-	if first, ok := c.seen.get(key); ok {
-		t.dupOf = first
-		return nil
-	}
-	return c.seen.put(key, uint32(t.seq))
+	return err
 }
 
 // object is a record as JSON on one line.

@@ -146,6 +146,7 @@ type result struct {
 	FinalURL string `json:"final_url"`
 	Status   int
 	Bytes    int
+	Depth    int
 	Title    string
 	Elapsed  int `json:"elapsed_ms"`
 	Error    *pageError

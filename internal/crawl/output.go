@@ -41,7 +41,7 @@ func (c *Config) wants() wants {
 	if len(written) == 0 {
 		written = c.names()
 	}
-	w := wants{sum: slices.Contains(written, "sha256")}
+	w := wants{sum: slices.Contains(written, "sha256"), page: c.Extract.Follow || c.RespectMeta}
 	for _, name := range written {
 		extracted := slices.Contains(c.Extract.Fields(), name)
 		w.page = w.page || extracted || name == "title" || name == "charset" || name == "parse"

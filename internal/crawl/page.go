@@ -4,14 +4,31 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 
 	"pipeworks/internal/extract"
 	"pipeworks/internal/record"
 )
 
-// emit hands the records of a task on: one, or with Each some of one page.
+// emit follows what a task's answer leads to and hands its records on: one, or
+// with Each some of one page.
 func (c *crawler) emit(ctx context.Context, t *task, a *answer) {
 	r := &row{seq: t.seq, task: t, bytes: len(a.body)}
+	page := c.extract(t, a)
+	if c.cfg.DryRun {
+		r.values = t.verdict()
+	} else {
+		if err := c.follow(t, a, page.Links); err != nil {
+			c.frontier.fail(err)
+		}
+		r.values = c.values(t, a, page)
+	}
+	r.failed = t.err != nil
+	c.send(ctx, r)
+}
+
+// extract finds what is wanted in the page of an answer.
+func (c *crawler) extract(t *task, a *answer) *extract.Page {
 	page := &extract.Page{}
 	if c.wants.page && a.whole() {
 		page = c.extractor.Extract(extract.Source{Body: a.body, ContentType: a.header.Get("Content-Type"), Resolve: t.to.resolver()})
@@ -19,13 +36,21 @@ func (c *crawler) emit(ctx context.Context, t *task, a *answer) {
 			t.err = newError(kindParse, false, "%v", page.Err)
 		}
 	}
-	r.failed = t.err != nil
-	if c.cfg.DryRun {
-		r.values = t.verdict()
-	} else {
-		r.values = c.values(t, a, page)
+	if !c.cfg.RespectMeta {
+		return page
 	}
-	c.send(ctx, r)
+	says := page.Robots
+	for _, value := range a.header.Values("X-Robots-Tag") {
+		says.AddHeader(value, c.cfg.agent)
+	}
+	page.Links = slices.DeleteFunc(page.Links, func(l extract.Link) bool { return says.NoFollow || l.NoFollow })
+	if says.NoIndex {
+		page = &extract.Page{Links: page.Links}
+		if t.err == nil {
+			t.err = newError(kindRobots, false, "the page asks not to be indexed")
+		}
+	}
+	return page
 }
 
 // send hands a row on. It returns false when the run is stopped.

@@ -73,6 +73,45 @@ func TestRobots(t *testing.T) {
 	}
 }
 
+// What a page says about itself is obeyed on demand.
+func TestRespectMeta(t *testing.T) {
+	for _, c := range []struct {
+		page, header string
+		respect      bool
+		title        string
+		failure      string
+		links        int
+	}{
+		{"<title>x</title><a href=/2>", "", true, "x", "", 1},
+		{"<title>x</title><meta name=robots content=noindex><a href=/2>", "", false, "x", "", 1},
+		{"<title>x</title><meta name=robots content=noindex><a href=/2>", "", true, "", "robots", 1},
+		{"<title>x</title><meta name=robots content=nofollow><a href=/2>", "", true, "x", "", 0},
+		{"<title>x</title><meta name=otherbot content=none><a href=/2>", "", true, "x", "", 1},
+		{"<title>x</title><meta name=pipeworks-crawl content=none><a href=/2>", "", true, "", "robots", 0},
+		{"<title>x</title><a href=/2>", "noindex", true, "", "robots", 1},
+		{"<title>x</title><a href=/2>", "otherbot: noindex", true, "x", "", 1},
+		{"<title>x</title><a href=/2 rel='x nofollow'>", "", true, "x", "", 0},
+		{"<title>x</title><a href=/2 rel='x nofollow'>", "", false, "x", "", 1},
+	} {
+		n := newInternet(t, map[string]http.HandlerFunc{"a.test": answers(map[string]http.HandlerFunc{
+			"/": func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("X-Robots-Tag", c.header)
+				text(c.page)(w, r)
+			},
+			"/2": text("x"),
+		})})
+		got, _ := n.run(Config{RespectMeta: c.respect, Follow: Follow{Depth: 1}, Delay: new(time.Duration)}, "http://a.test/")
+		if len(got) != 1+c.links {
+			t.Errorf("%+v: %d records", c, len(got))
+		}
+		for _, r := range got {
+			if r.Depth == 0 && (r.Title != c.title || failure(r) != c.failure) {
+				t.Errorf("%+v: %+v", c, r)
+			}
+		}
+	}
+}
+
 // A robots.txt holds for a day; one that could not be had is asked for again
 // after a minute. Each origin has its own.
 func TestRobotsLife(t *testing.T) {

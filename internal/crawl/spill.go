@@ -96,7 +96,8 @@ func (t *task) append(b []byte, whole bool) []byte {
 	} else {
 		b = append(b, 0)
 	}
-	b = binary.AppendUvarint(append(b, byte(t.reach)), uint64(t.depth))
+	b = append(b, byte(t.reach), flag(t.sitemap), flag(t.guess))
+	b = binary.AppendUvarint(b, uint64(t.depth))
 	b = appendBytes(b, t.parent)
 	b = appendBytes(b, t.to.href)
 	b = appendBytes(b, t.to.origin)
@@ -106,6 +107,13 @@ func (t *task) append(b []byte, whole bool) []byte {
 	}
 	password, _ := t.to.login.Password()
 	return appendBytes(appendBytes(append(b, 1), t.to.login.Username()), password)
+}
+
+func flag(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func appendBytes[T string | []byte](b []byte, s T) []byte {
@@ -128,7 +136,7 @@ func decodeTasks(text []byte, inputs map[int64]*input) (tasks []*task, err error
 		} else if t.input = inputs[seq]; t.input == nil {
 			d.bad = true
 		}
-		t.reach = reach(d.byte())
+		t.reach, t.sitemap, t.guess = reach(d.byte()), d.byte() == 1, d.byte() == 1
 		t.depth = int(d.uvarint())
 		t.parent = string(d.bytes())
 		t.to.href, t.to.origin, t.to.host = string(d.bytes()), string(d.bytes()), string(d.bytes())

@@ -5,6 +5,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 
 	"pipeworks/internal/robots"
@@ -29,12 +30,15 @@ func (c *crawler) work(ctx context.Context) {
 	var buf bytes.Buffer
 	for t := c.frontier.next(); t != nil; t = c.frontier.next() {
 		if t.host == nil {
-			c.emit(ctx, t, &answer{})
+			c.finish(ctx, t, &answer{})
 			continue
 		}
 		limit := c.cfg.MaxBody
-		if t.rules != nil {
+		switch {
+		case t.rules != nil:
 			limit = robots.MaxSize
+		case t.sitemap:
+			limit = maxSitemap
 		}
 		a := c.client.get(ctx, t, limit, &buf)
 		if ctx.Err() != nil {
@@ -75,7 +79,26 @@ func (c *crawler) answered(ctx context.Context, t *task, a *answer) {
 		if t.err == nil {
 			t.err = a.err
 		}
+		c.finish(ctx, t, a)
+	}
+}
+
+// finish ends a task: its links are followed, its record is handed on. A sitemap
+// has none, unless it should be there and is not.
+func (c *crawler) finish(ctx context.Context, t *task, a *answer) {
+	if !t.sitemap {
 		c.emit(ctx, t, a)
+		return
+	}
+	if t.err == nil {
+		if err := c.readSitemap(t, a); err != nil {
+			c.frontier.fail(err)
+		}
+	}
+	if t.err != nil && !t.guess {
+		c.emit(ctx, t, a)
+	} else {
+		c.frontier.done(t)
 	}
 }
 
@@ -90,17 +113,31 @@ func (c *crawler) redirected(t *task, a *answer) bool {
 	switch {
 	case err != nil:
 		a.err = newError(kindRedirect, false, "redirected to %v", err)
+		return false
 	case len(t.trail) >= most:
 		a.err = newError(kindRedirect, false, "more than %d redirects", most)
-	default:
-		t.trail = append(t.trail, hop{a.status, t.to.href})
-		t.to = to
-		if a.public && !c.cfg.AllowPrivateRedirects {
-			t.reach = publicOnly
-		}
-		return true
+		return false
+	case t.depth > 0 && !c.wanted(t.input, to.href):
+		a.err = newError(kindRedirect, false, "redirected out of scope, to %s", to.href)
+		return false
 	}
-	return false
+	if c.cfg.Follow.active() && t.rules == nil && !t.sitemap && !t.passed(to) {
+		// It may be a page that was, or will be, linked to.
+		if t.dupOf, err = c.visited.claim(to.href, t.seq); err != nil {
+			c.frontier.fail(err)
+		}
+	}
+	t.trail = append(t.trail, hop{a.status, t.to.href})
+	t.to = to
+	if a.public && !c.cfg.AllowPrivateRedirects {
+		t.reach = publicOnly
+	}
+	return true
+}
+
+// passed reports whether an address is on the task's own way.
+func (t *task) passed(to *address) bool {
+	return to.href == t.to.href || slices.ContainsFunc(t.trail, func(h hop) bool { return h.URL == to.href })
 }
 
 // ruling is what the answer to a request for a robots.txt means (RFC 9309,
@@ -117,7 +154,7 @@ func (c *crawler) ruling(a *answer) ruling {
 		r.err = newError(a.err.Kind, a.err.Retryable, "fetch robots.txt: %s", a.err.Message)
 		r.life = robotsFailedLife
 	default:
-		r.rules = robots.Parse(a.body, robots.ProductToken(c.cfg.UserAgent))
+		r.rules = robots.Parse(a.body, c.cfg.agent)
 		r.size = len(a.body)
 	}
 	return r
