@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"errors"
+	"io"
 
 	"pipeworks/internal/record"
 	"pipeworks/internal/sqltext"
@@ -10,14 +11,19 @@ import (
 
 // Modes asks a MySQL session for the parts of its sql_mode that decide where
 // the statements of a script end.
-func Modes(ctx context.Context, conn Conn) (sqltext.Modes, error) {
+func Modes(ctx context.Context, conn Conn) (m sqltext.Modes, err error) {
 	rows, err := conn.Query(ctx, []byte("SELECT @@sql_mode"))
 	if err != nil {
-		return sqltext.Modes{}, err
+		return m, err
 	}
 	row := make([]record.Value, len(rows.Columns()))
-	if err := rows.Next(row); err != nil {
-		return sqltext.Modes{}, errors.Join(err, rows.Close())
+	for err == nil { // to the end: what is left unread is stopped
+		if err = rows.Next(row); err == nil {
+			m = sqltext.ParseModes(string(row[0].Bytes))
+		}
 	}
-	return sqltext.ParseModes(string(row[0].Bytes)), rows.Close()
+	if err == io.EOF {
+		_, err = rows.NextResult()
+	}
+	return m, errors.Join(err, rows.Close())
 }

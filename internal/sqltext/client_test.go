@@ -1,6 +1,7 @@
 package sqltext
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/hex"
 	"fmt"
@@ -119,9 +120,9 @@ func randomScript(r *rand.Rand) string {
 // which the client sends. Not compared are
 //   - USE, for which the client has a message of its own, and what is left of a
 //     malformed USE or DELIMITER: an error for the server;
-//   - line ends of Windows, comments and the backslash that hides a line end in
-//     quotes, which the client changes, drops, and drops: a value is what was
-//     written, and a comment may be a hint;
+//   - comments, which the client drops by default: one may be a hint, or tell
+//     about a procedure; and in quotes line ends of Windows and a backslash that
+//     hides a line end, which it changes and drops: a value is what was written;
 //   - bytes that are not UTF-8, and NUL: the server's log writes them otherwise,
 //     and the client refuses NUL without --binary-mode;
 //   - delimiters that are not ASCII, which the client never finds.
@@ -283,10 +284,37 @@ func (c *client) query(t *testing.T, sql string) string {
 	return string(out)
 }
 
+// lockLog waits until no other test uses the server's log, and keeps them off
+// until this one has ended.
+func (c *client) lockLog(t *testing.T) {
+	t.Helper()
+	cmd := c.command(t, "", "--skip-column-names", "--unbuffered")
+	stdin, release := io.Pipe()
+	cmd.Stdin = stdin
+	stdout, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		release.Close()
+		cmd.Wait()
+	})
+	if _, err := io.WriteString(release, "SELECT GET_LOCK('general log', 600);\n"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := bufio.NewReader(stdout).ReadString('\n'); got != "1\n" {
+		t.Fatalf("lock the log: %q, %v", got, err)
+	}
+}
+
 // run gives each script to a client of its own, which goes on after errors,
 // and returns what the server was sent.
 func (c *client) run(t *testing.T, scripts []string) (logs [][]string) {
 	t.Helper()
+	c.lockLog(t)
 	c.query(t, "SET GLOBAL log_output = 'TABLE', GLOBAL general_log = ON")
 	defer c.query(t, "SET GLOBAL general_log = OFF; TRUNCATE mysql.general_log")
 	jobs := make(chan int)

@@ -6,13 +6,15 @@ import (
 
 // mysqlSplitter splits as the mysql client (client/mysql.cc of MariaDB and
 // MySQL) does in batch mode: it looks for the delimiter outside of quotes and
-// comments, and for its own commands. Unlike the client it keeps the comments
-// inside a statement.
+// comments, and for its own commands. As the client, it takes the carriage
+// returns off the line ends of a statement, but for those in quotes: a value is
+// what was written. Unlike the client it keeps the comments.
 type mysqlSplitter struct {
 	lexer
 	delimiter []byte
 	stops     [256]bool // the bytes that mean something in a statement
 	lineStart bool      // nothing but white space was on this line
+	returns   []int     // the places in the statement of the carriage returns that go
 }
 
 func newMySQLSplitter() *mysqlSplitter {
@@ -42,7 +44,7 @@ func (m *mysqlSplitter) open(inHand bool) string {
 
 func (m *mysqlSplitter) next(s *Scanner) (step, error) {
 	for {
-		if m.mode != inText && !m.skip(s) {
+		if m.mode != inText && !m.skipHidden(s) {
 			return step{}, nil
 		}
 		if s.begin < 0 {
@@ -55,6 +57,42 @@ func (m *mysqlSplitter) next(s *Scanner) (step, error) {
 			return st, err
 		}
 	}
+}
+
+// skipHidden is skip, but for the line ends in a comment.
+func (m *mysqlSplitter) skipHidden(s *Scanner) bool {
+	from, inComment := s.pos, m.mode == inComment
+	closed := m.skip(s)
+	if s.begin >= 0 && inComment {
+		m.noteReturns(s, from, s.pos)
+	}
+	return closed
+}
+
+// noteReturns notes the carriage returns before the line feeds of a part of the
+// statement in hand.
+func (m *mysqlSplitter) noteReturns(s *Scanner, from, to int) {
+	for i := from; i < to; i++ {
+		if s.buf[i] == '\n' && i > s.begin && s.buf[i-1] == '\r' {
+			m.returns = append(m.returns, i-1-s.begin)
+		}
+	}
+}
+
+// withoutReturns is a text without the carriage returns that go.
+func (m *mysqlSplitter) withoutReturns(text []byte) []byte {
+	if len(m.returns) == 0 || m.returns[0] >= len(text) {
+		return text
+	}
+	kept := make([]byte, 0, len(text))
+	from := 0
+	for _, i := range m.returns {
+		if i < len(text) {
+			kept = append(kept, text[from:i]...)
+			from = i + 1
+		}
+	}
+	return append(kept, text[from:]...)
 }
 
 // gap goes over what stands between statements. It stops in front of one, in a
@@ -108,6 +146,7 @@ func (m *mysqlSplitter) gap(s *Scanner) (step, error) {
 			}
 		}
 		s.start()
+		m.returns = m.returns[:0]
 		return step{}, nil
 	}
 	return step{}, nil
@@ -187,6 +226,7 @@ func (m *mysqlSplitter) body(s *Scanner) (step, error) {
 			}
 		case '\n':
 			m.macro = false
+			m.noteReturns(s, s.pos, s.pos+1)
 		}
 		s.pos++
 	}

@@ -92,6 +92,7 @@ func (m *mysqlSplitter) lineCommand(s *Scanner) (st step, none bool) {
 		return step{}, true
 	}
 	s.start()
+	m.returns = m.returns[:0]
 	s.pos += len(line)
 	return step{kind: done, end: s.pos}, false
 }
@@ -143,7 +144,7 @@ func mayBecomeCommand(line []byte) bool {
 // is to be sent: nothing, but for USE.
 func (m *mysqlSplitter) statement(s *Scanner, end int) ([]byte, error) {
 	// The client drops all that cannot be seen at the end.
-	text := bytes.TrimRightFunc(s.buf[s.begin:end], func(r rune) bool { return r <= ' ' || r == 0x7f })
+	text := m.withoutReturns(bytes.TrimRightFunc(s.buf[s.begin:end], func(r rune) bool { return r <= ' ' || r == 0x7f }))
 	name, rest := command(text)
 	switch name {
 	case "":

@@ -57,8 +57,9 @@ func (e *ScanError) Hint() string { return e.hint }
 // returns a statement as soon as its terminator was read and holds no more than
 // that statement. Commands of the client, such as a shell escape, are errors.
 //
-// The text of a statement is as it came: comments and line ends inside it too.
-// Only a USE that is no SQL becomes SQL.
+// The text of a statement is as it came, comments inside it too. But in MySQL's
+// dialect a USE that is no SQL becomes SQL, and the line ends of Windows become
+// plain ones outside of quotes.
 type Scanner struct {
 	o     ScanOptions
 	src   io.Reader

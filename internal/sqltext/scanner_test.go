@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -43,7 +44,7 @@ var mysqlTests = []scanTest{
 	{"two", "SELECT 1; SELECT 2;\n", []string{"SELECT 1", "SELECT 2"}},
 	{"empty statements", ";;\n ; \n", nil},
 	{"over lines", "SELECT\n  1\n  ;\n", []string{"SELECT\n  1"}},
-	{"line ends of Windows", "SELECT 1;\r\nSELECT\r\n2;\r\n", []string{"SELECT 1", "SELECT\r\n2"}},
+	{"line ends of Windows", "SELECT 1;\r\nSELECT\r\n2\r\n ;\r\nSELECT '\r\n', /*\r\n*/\r\r\n3 -- \r\n;", []string{"SELECT 1", "SELECT\n2", "SELECT '\r\n', /*\n*/\r\n3 --"}},
 	{"byte order mark", "\ufeffSELECT 1;", []string{"SELECT 1"}},
 	{"quotes", "SELECT 'a;b', \"c;d\", `e;f`;", []string{"SELECT 'a;b', \"c;d\", `e;f`"}},
 	{"doubled quotes", "SELECT 'a'';b', \"c\"\";d\", `e``;f`;", []string{"SELECT 'a'';b', \"c\"\";d\", `e``;f`"}},
@@ -261,6 +262,8 @@ func TestDumps(t *testing.T) {
 	}
 }
 
+var carriageReturns = regexp.MustCompile(`\r+\n`)
+
 // Statements that are joined again are split as before, however the input is
 // cut into reads.
 func FuzzScanner(f *testing.F) {
@@ -298,7 +301,13 @@ func FuzzScanner(f *testing.F) {
 			got[i] = strings.TrimSuffix(text, ` \G`)
 			joined.WriteString(" " + got[i] + "\n" + delimiter)
 		}
-		if diff := cmp.Diff(got, scanAll(strings.NewReader(joined.String()), o)); diff != "" {
+		again := scanAll(strings.NewReader(joined.String()), o)
+		for _, texts := range [][]string{got, again} { // each time a line end loses one carriage return
+			for i := range texts {
+				texts[i] = carriageReturns.ReplaceAllString(texts[i], "\n")
+			}
+		}
+		if diff := cmp.Diff(got, again); diff != "" {
 			t.Fatalf("joined again (-first +again):\n%s", diff)
 		}
 	})
