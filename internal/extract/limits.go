@@ -27,10 +27,6 @@ type limits struct {
 	err      error // the limit that was reached
 }
 
-func newLimits(allowed time.Duration) limits {
-	return limits{deadline: time.Now().Add(allowed), output: maxOutput}
-}
-
 // spend takes n bytes of output and reports whether there were as many.
 func (l *limits) spend(n int) bool {
 	l.output -= n

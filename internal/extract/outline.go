@@ -115,6 +115,7 @@ func (o *outline) push(tag atom.Atom, k kind, namespace string) {
 	}
 	if n.Attr = n.Attr[:0]; o.scan.attrs > 0 && o.visitor.wants(tag) {
 		n.Attr = o.scan.attributes(n.Attr)
+		o.inexact = o.inexact || o.scan.attrs > maxAttributes
 	}
 	o.pushNode(element{Node: n, atom: tag, kind: k, tag: o.scan.tag, attrs: o.scan.attrs})
 }

@@ -18,12 +18,14 @@ type reading struct {
 	page Page
 	lim  limits
 	base string // what the page's <base href> says
+
+	start time.Time // of the work, without what it had to wait
 }
 
 // Extract reads a page. It does not keep the body.
 func (x *Extractor) Extract(src Source) *Page {
-	r := &reading{x: x, src: src}
-	r.limit(x.cfg.Timeout / 4)
+	r := &reading{x: x, src: src, start: time.Now()}
+	r.limit(x.cfg.Timeout / 2)
 	r.read()
 	if r.page.Rows == nil {
 		r.page.Rows = [][]record.Value{make([]record.Value, len(x.cfg.Fields()))}
@@ -31,12 +33,13 @@ func (x *Extractor) Extract(src Source) *Page {
 	return &r.page
 }
 
-// limit gives the work some more time and output.
-func (r *reading) limit(time time.Duration) {
+// limit lets the work go on until some time from its start, with new limits if
+// one of the old ones was reached.
+func (r *reading) limit(until time.Duration) {
 	if r.page.Err == nil && r.lim.err != nil {
 		r.page.Err = r.lim.err
 	}
-	r.lim = newLimits(time)
+	r.lim = limits{deadline: r.start.Add(until), output: maxOutput}
 }
 
 func (r *reading) read() {
@@ -102,9 +105,11 @@ func (r *reading) tree(page []byte, size int, use func(root *html.Node)) error {
 	if size > maxTrees {
 		return errTree
 	}
+	waiting := time.Now()
 	r.x.memory.take(size)
 	defer r.x.memory.give(size)
-	r.limit(r.x.cfg.Timeout / 2) // the wait for memory is none of its time
+	r.start = r.start.Add(time.Since(waiting))
+	r.limit(r.x.cfg.Timeout * 3 / 4)
 	root, err := html.Parse(&parseReader{page, &r.lim})
 	if err != nil {
 		return err
@@ -116,7 +121,7 @@ func (r *reading) tree(page []byte, size int, use func(root *html.Node)) error {
 // rows fills in the page with what was found: selected for each row, and
 // what is common to all.
 func (r *reading) rows(selected [][]found, v *visitor, body record.Value) {
-	r.limit(r.x.cfg.Timeout / 4)
+	r.limit(r.x.cfg.Timeout)
 	r.base = v.base
 	p := &r.page
 	p.Robots = v.robots

@@ -235,9 +235,13 @@ func skipSpace(src []byte, at int) int {
 	return at
 }
 
-// attributes appends the attributes of the start tag that next has found.
+// maxAttributes is how many attributes a tag may have to be looked at.
+const maxAttributes = 1000
+
+// attributes appends the attributes of the start tag that next has found, none
+// if there are too many.
 func (s *scanner) attributes(dst []html.Attribute) []html.Attribute {
-	if s.attrs == 0 {
+	if s.attrs == 0 || s.attrs > maxAttributes {
 		return dst
 	}
 	// The decoding of references in attributes is not exported, and many

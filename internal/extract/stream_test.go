@@ -33,7 +33,7 @@ type results struct {
 }
 
 func resultsOf(x *Extractor, v *visitor, fields []found) results {
-	r := &reading{x: x, src: Source{Resolve: resolve}, lim: newLimits(time.Minute)}
+	r := &reading{x: x, src: Source{Resolve: resolve}, lim: amply()}
 	res := results{Base: fmt.Sprint(v.base, v.based, v.robots), Text: string(v.readable.buf), Fields: map[string]string{}}
 	res.Meta = shown(v.meta.value(r.resolve))
 	if v.title != nil {
@@ -48,9 +48,12 @@ func resultsOf(x *Extractor, v *visitor, fields []found) results {
 	return res
 }
 
+// amply are limits that no page reaches.
+func amply() limits { return limits{deadline: time.Now().Add(time.Hour), output: maxOutput} }
+
 // byStream reads a page without a tree. It returns false if that is not exact.
 func byStream(x *Extractor, page []byte) (results, int, bool) {
-	lim := newLimits(time.Minute)
+	lim := amply()
 	v := newVisitor(x, &lim, true)
 	o := newOutline(page, v)
 	o.run()
@@ -64,7 +67,7 @@ func byTree(t testing.TB, x *Extractor, page []byte) (results, *html.Node) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lim := newLimits(time.Minute)
+	lim := amply()
 	v := newVisitor(x, &lim, false)
 	v.walk(root)
 	return resultsOf(x, v, (&tree{x, &lim}).rows(root)[0]), root

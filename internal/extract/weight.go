@@ -22,7 +22,7 @@ type weight struct {
 // Sizes of the parser's nodes, with what the allocator rounds up.
 const (
 	nodeSize      = 128
-	attributeSize = 96 // half of it is room for more
+	attributeSize = 192 // with what the tokenizer has for each
 )
 
 func (w *weight) element(attrs, length int) {

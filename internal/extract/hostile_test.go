@@ -1,0 +1,83 @@
+package extract
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// numbered repeats a format with a number in it, up to a length.
+func numbered(format string, length int) string {
+	var b strings.Builder
+	for i := 0; b.Len() < length; i++ {
+		fmt.Fprintf(&b, format, i)
+	}
+	return b.String()
+}
+
+// No page takes more memory than a fixed amount, and what cannot be parsed
+// still has its title and links.
+func TestHostilePages(t *testing.T) {
+	const (
+		tooDeep  = "parse HTML: html: open stack of elements exceeds 512 nodes"
+		tooLarge = "parse HTML: its tree would take too much memory"
+		tooMuch  = "what is selected is too much"
+		tooLong  = "it takes too long"
+		maxAlloc = 600 << 20 // all that is ever allocated, of which most is garbage soon
+	)
+	many := func(s string, length int) string { return strings.Repeat(s, length/len(s)) }
+	for _, c := range []struct{ name, selector, html, err string }{
+		{"attributes of many body tags", "x=p:first-child", numbered("<body a%d=b>", 128<<10), tooLarge},
+		{"attributes of many html tags", "x=p:first-child", numbered("<html a%d=b>", 128<<10), tooLarge},
+		{"many paragraphs", "x=p:first-child", many("<p>x", 10<<20), tooLarge},
+		{"many paragraphs without a tree", "x=p", many("<p>x", 10<<20), ""},
+		{"many end tags that imply a start", "x=p:first-child", many("</p>", 10<<20), tooLarge},
+		{"deep nesting", "x=p:first-child", many("<div>", 500_000), tooDeep},
+		{"formatting opened again", "x=p:first-child", "<p>" + numbered("<b a%d>", 5000) + "</p>" + many("<p>x</p>", 1<<20), tooLarge},
+		{"formatting with attributes opened again", "x=p", "<p><b " + numbered("a%d ", 1<<20) + "></p>" + many("<p>x</p>", 1<<16), tooLarge},
+		{"a tag of attributes", "x=p:first-child", "<p " + numbered("a%d ", 10<<20) + ">", tooLarge},
+		{"a link of attributes", "x=p", "<a href=m " + numbered("a%d ", 10<<20) + ">", tooLarge},
+		{"a tag of the same attribute", "x=p:first-child", "<p " + many("a ", 10<<20) + ">", tooLarge},
+		{"a tag without end", "x=p:first-child", "<p a=\"" + many("x", 10<<20), ""},
+		{"a comment without end", "x=p:first-child", "<!--" + many("-- ", 10<<20), ""},
+		{"a script without end", "x=p:first-child", "<script>" + many("<!--<script>", 2<<20), ""},
+		{"text inside many elements", "x[]=div", many("<div>", 2000) + many("some text ", 1<<20), tooMuch},
+		{"text inside many elements of a tree", "x[]=div:not(.y)", many("<div>", 2000) + many("some text ", 1<<20), tooMuch},
+		{"a selector that looks far back", "x=b ~ i", many("<i></i>", 1<<20), tooLong},
+		{"misnested formatting", "x=p:first-child", many("<b><i><p></b>x</i>", 1<<19), ""},
+		{"text in tables", "x=p:first-child", many("<table>x<tr>y", 1<<16), ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			page := "<title>T</title><a href=l></a>" + c.html
+			timeout := time.Minute
+			if strings.HasSuffix(c.err, tooLong) {
+				timeout = 300 * time.Millisecond
+			}
+			x := extractor(t, Config{Links: true, Timeout: timeout}, c.selector)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			p := x.Extract(Source{[]byte(page), "text/html; charset=utf-8", atTest})
+			runtime.ReadMemStats(&after)
+			if got := fmt.Sprint(p.Err); c.err != "" && got != c.err && (p.Err != nil || c.err != "") {
+				t.Errorf("error %s, want %s", got, c.err)
+			}
+			if links := shown(p.Rows[0][1]); string(p.Title.Bytes) != "T" || links != `["http://a.test/l"]` {
+				t.Errorf("title %q, links %s", p.Title.Bytes, links)
+			}
+			if alloc := after.TotalAlloc - before.TotalAlloc; alloc > maxAlloc {
+				t.Errorf("%d MiB allocated", alloc>>20)
+			}
+		})
+	}
+}
+
+func atTest(_, ref string) (string, bool) { return "http://a.test/" + ref, true }
+
+func message(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
