@@ -65,6 +65,8 @@ func (r *reading) read() {
 		v := &visitor{x: r.x, lim: &r.lim}
 		v.readable.buf = text
 		r.rows(nil, v, body)
+	case markupXML:
+		r.xml(text, body)
 	default:
 		r.html(newlines(text), body)
 	}
@@ -86,12 +88,17 @@ func (r *reading) html(page []byte, body record.Value) {
 	exact := !o.inexact && !v.foreign
 	selected := [][]found{v.fields}
 	if !(exact && r.x.streams) && r.lim.err == nil {
-		err := r.tree(page, o.weight.bytes, func(root *html.Node) {
+		err := r.inMemory(o.weight.bytes, func() error {
+			root, err := html.Parse(&parseReader{page, &r.lim})
+			if err != nil {
+				return err
+			}
 			if !exact {
 				v = newVisitor(r.x, &r.lim, false)
 				v.walk(root)
 			}
 			selected = (&tree{r.x, &r.lim}).rows(root)
+			return nil
 		})
 		if err != nil {
 			r.page.Err = fmt.Errorf("parse HTML: %w", err)
@@ -100,8 +107,8 @@ func (r *reading) html(page []byte, body record.Value) {
 	r.rows(selected, v, body)
 }
 
-// tree parses a page whose tree takes about so many bytes, if it may.
-func (r *reading) tree(page []byte, size int, use func(root *html.Node)) error {
+// inMemory builds and uses a tree that takes about so many bytes, if it may.
+func (r *reading) inMemory(size int, build func() error) error {
 	if size > maxTrees {
 		return errTree
 	}
@@ -110,12 +117,7 @@ func (r *reading) tree(page []byte, size int, use func(root *html.Node)) error {
 	defer r.x.memory.give(size)
 	r.start = r.start.Add(time.Since(waiting))
 	r.limit(r.x.cfg.Timeout * 3 / 4)
-	root, err := html.Parse(&parseReader{page, &r.lim})
-	if err != nil {
-		return err
-	}
-	use(root)
-	return nil
+	return build()
 }
 
 // rows fills in the page with what was found: selected for each row, and

@@ -132,8 +132,8 @@ func (t *tree) part(s *Selector, element *goquery.Selection) *text {
 			of = func() (string, error) { return goquery.OuterHtml(element) }
 		}
 		markup, err := of()
-		if err != nil {
-			t.lim.err = err
+		if err != nil { // an element of XML that cannot be HTML
+			return nil
 		}
 		part.text = []byte(markup)
 	}
