@@ -81,6 +81,7 @@ could not be had (their records say why).`,
 			&cli.BoolFlag{Name: "meta", Usage: "add a field meta: description, canonical, og:*, JSON-LD and so on"},
 			&cli.BoolFlag{Name: "text", Usage: "add a field text: the page as one reads it"},
 			&cli.BoolFlag{Name: "body", Usage: "add a field body: the page as it is, base64 if it is no text"},
+			&cli.StringFlag{Name: "save", Usage: "keep each page in a file below `DIR`, named by its SHA-256; add a field saved"},
 			&cli.DurationFlag{Name: "parse-timeout", Value: extract.DefaultTimeout, Usage: "`TIME` that reading a page may take"},
 			&cli.StringSliceFlag{Name: "fields", Usage: "write only the field `NAME`, and others so named; repeatable"},
 			&cli.BoolFlag{Name: "ordered", Usage: "write the records in the order of the input"},
@@ -195,6 +196,7 @@ func config(inv *cmdline.Invocation) (cfg Config, err error) {
 	}
 	cfg = Config{
 		URLField:     inv.String("url-field"),
+		SaveDir:      inv.String("save"),
 		Fields:       inv.StringSlice("fields"),
 		Ordered:      inv.Bool("ordered"),
 		DryRun:       inv.Bool("dry-run"),

@@ -100,6 +100,7 @@ const (
 type Config struct {
 	URLField string         // the field of input records that has the URL; "" is DefaultURLField
 	Extract  extract.Config // what is taken from pages: further fields
+	SaveDir  string         // where the bodies are kept, in files called by their SHA-256; "": nowhere
 	Fields   []string       // those to write, in this order; nil: all
 	Ordered  bool           // records in the order of the input, not as they come
 	DryRun   bool           // fetch nothing but robots.txt; records say what may be fetched
@@ -244,7 +245,7 @@ func (c *Config) check() error {
 	if err := c.Extract.Check(); err != nil {
 		return err
 	}
-	for _, name := range c.Extract.Fields() {
+	for _, name := range c.extracted() {
 		if slices.Contains(names, name) {
 			return fmt.Errorf("field %s: the record has a field of that name already", name)
 		}

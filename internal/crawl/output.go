@@ -27,7 +27,16 @@ func (c *Config) names() []string {
 	if c.DryRun {
 		return verdictFields
 	}
-	return slices.Concat(leading, c.Extract.Fields(), trailing, []string{inputField})
+	return slices.Concat(leading, c.extracted(), trailing, []string{inputField})
+}
+
+// extracted are the fields that are there because they were asked for.
+func (c *Config) extracted() []string {
+	names := c.Extract.Fields()
+	if c.SaveDir != "" {
+		names = append(names, "saved")
+	}
+	return names
 }
 
 // wants is what has to be found out for the fields that are written.
@@ -41,7 +50,7 @@ func (c *Config) wants() wants {
 	if len(written) == 0 {
 		written = c.names()
 	}
-	w := wants{sum: slices.Contains(written, "sha256"), page: c.Extract.Follow || c.RespectMeta}
+	w := wants{sum: c.SaveDir != "" || slices.Contains(written, "sha256"), page: c.Extract.Follow || c.RespectMeta}
 	for _, name := range written {
 		extracted := slices.Contains(c.Extract.Fields(), name)
 		w.page = w.page || extracted || name == "title" || name == "charset" || name == "parse"

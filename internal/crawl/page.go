@@ -65,7 +65,7 @@ func (c *crawler) send(ctx context.Context, r *row) bool {
 
 // values are those of all fields, in their order, for each row of the page.
 func (c *crawler) values(t *task, a *answer, page *extract.Page) []record.Value {
-	var finalURL, status, contentType, charset, size, parse, fetched, elapsed, parent, redirects, etag, modified, sum, cached, dup, in record.Value
+	var finalURL, status, contentType, charset, size, saved, parse, fetched, elapsed, parent, redirects, etag, modified, sum, cached, dup, in record.Value
 	if t.to != nil {
 		finalURL = record.String(t.to.href)
 	}
@@ -79,6 +79,13 @@ func (c *crawler) values(t *task, a *answer, page *extract.Page) []record.Value 
 		if c.wants.sum {
 			digest := sha256.Sum256(a.body)
 			sum = record.String(hex.EncodeToString(digest[:]))
+		}
+		if c.cfg.SaveDir != "" && a.whole() {
+			path, err := save(c.cfg.SaveDir, string(sum.Bytes), a.body)
+			if err != nil {
+				c.frontier.fail(err)
+			}
+			saved = record.String(path)
 		}
 	}
 	if !t.sent.IsZero() {
@@ -109,6 +116,9 @@ func (c *crawler) values(t *task, a *answer, page *extract.Page) []record.Value 
 	for _, row := range rows {
 		values = append(values, record.Int(t.seq), t.url, finalURL, status, contentType, charset, size, page.Title)
 		values = append(values, row...)
+		if c.cfg.SaveDir != "" {
+			values = append(values, saved)
+		}
 		values = append(values, parse, fetched, elapsed, record.Int(int64(t.depth)), parent, redirects, etag, modified, sum, cached, dup, t.err.value(), in)
 	}
 	return values

@@ -186,3 +186,30 @@ func TestDeepNesting(t *testing.T) {
 		t.Errorf("title %s, error %v, want %s", p.Title.Bytes, p.Err, expect)
 	}
 }
+
+// The body is not kept: who fetched it uses its memory again.
+func TestBodyNotKept(t *testing.T) {
+	re, err := ParseRegex("re=T\\w+")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := func(p *Page) (s []string) {
+		for _, v := range append([]record.Value{p.Title}, p.Rows[0]...) {
+			s = append(s, shown(v))
+		}
+		return s
+	}
+	const doc = "<title>Text</title><a class=x href=TT>Ttt</a>"
+	for _, contentType := range []string{"text/html", "text/plain", "text/xml", "image/png"} {
+		x := extractor(t, Config{Links: true, Meta: true, Text: true, Body: true, Regex: []*Regex{re}}, "a=a", "b=a@href", "c=a:not(b)@outer")
+		body := []byte(doc)
+		p := x.Extract(Source{body, contentType, atTest})
+		want := all(p)
+		for i := range body {
+			body[i] = '!'
+		}
+		if diff := cmp.Diff(want, all(p)); diff != "" {
+			t.Errorf("%s (-before +after)\n%s", contentType, diff)
+		}
+	}
+}

@@ -52,17 +52,21 @@ func (r *reading) read() {
 	if content == binary {
 		if r.x.cfg.Body {
 			row := make([]record.Value, len(r.x.cfg.Fields()))
-			row[len(row)-1] = record.Value{Kind: record.Binary, Bytes: r.src.Body}
+			row[len(row)-1] = record.Value{Kind: record.Binary, Bytes: bytes.Clone(r.src.Body)}
 			r.page.Rows = [][]record.Value{row}
 		}
 		return
 	}
 	text, charset := decode(r.src.Body, r.src.ContentType)
 	r.page.Charset = charset
-	body := record.Value{Kind: record.Text, Bytes: text}
+	var body record.Value
+	if r.x.cfg.Body || content == plain {
+		text = bytes.Clone(text)
+		body = record.Value{Kind: record.Text, Bytes: text}
+	}
 	switch content {
 	case plain:
-		v := &visitor{x: r.x, lim: &r.lim}
+		v := newVisitor(r.x, &r.lim, false)
 		v.readable.buf = text
 		r.rows(nil, v, body)
 	case markupXML:
