@@ -113,9 +113,18 @@ func (inv *Invocation) StdinTerminal() bool {
 // Output is where --output says, standard output by default. It is closed
 // when the Action has returned. A file that is one of the inputs is refused.
 func (inv *Invocation) Output(in stream.Inputs) (*stream.Output, error) {
+	return inv.outputTo(in, stream.CreateOutput)
+}
+
+// ResumedOutput is Output that goes on where the file that --output names ends.
+func (inv *Invocation) ResumedOutput(in stream.Inputs) (*stream.Output, error) {
+	return inv.outputTo(in, stream.AppendOutput)
+}
+
+func (inv *Invocation) outputTo(in stream.Inputs, open func(path string) *stream.Output) (*stream.Output, error) {
 	inv.output = stream.NewOutput("stdout", inv.streams.Out)
 	if path := inv.String("output"); path != "" && path != "-" {
-		inv.output = stream.CreateOutput(path)
+		inv.output = open(path)
 	}
 	if name := in.OverwrittenBy(inv.output); name != "" {
 		return nil, Usagef("the output %s is also the input %s", inv.output.Name(), name)

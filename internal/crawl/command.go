@@ -93,6 +93,8 @@ could not be had (their records say why).`,
 			&cli.IntFlag{Name: "max-pages", Usage: "follow at most `N` links in all"},
 			&cli.IntFlag{Name: "max-per-host", Usage: "follow at most `N` links to one host"},
 			&cli.BoolFlag{Name: "sitemap", Usage: "fetch the pages in the sitemaps of the input's sites, too"},
+			&cli.BoolFlag{Name: "resume", Usage: "go on where the run that wrote the --output was stopped"},
+			&cli.StringFlag{Name: "state", Usage: "note what is done in `FILE`, and go on where the run that did so was stopped"},
 			cmdline.JobsFlag(DefaultJobs),
 			&cli.IntFlag{Name: "per-host", Value: DefaultPerHost, Usage: "at most `N` requests at once at one host"},
 			&cli.DurationFlag{Name: "delay", Usage: "`TIME` between two requests to one host (default " + DefaultDelay.String() + ", none on this machine)"},
@@ -136,13 +138,21 @@ func action(ctx context.Context, inv *cmdline.Invocation) error {
 		return err
 	}
 	in.Content = compressed.NewReader
-	out, err := inv.Output(in)
+	output := inv.Output
+	if inv.Bool("resume") {
+		output = inv.ResumedOutput
+	}
+	out, err := output(in)
 	if err != nil {
 		return err
 	}
 	if cfg.Format, err = inv.OutputFormat(); err != nil {
 		return err
 	}
+	if cfg.Progress, err = progress(inv, &cfg); err != nil {
+		return cmdline.Usage(err)
+	}
+	defer cfg.Progress.Close()
 	cfg.Rows = record.WriterOptions{NullAs: inv.NullAs(), FlushEach: out.Terminal()}
 	if cfg.Rejects, err = inv.Rejects(in); err != nil {
 		return err
@@ -278,6 +288,36 @@ func userAgent(inv *cmdline.Invocation) string {
 		agent += " (+" + contact + ")"
 	}
 	return agent
+}
+
+// progress is that of earlier runs, if this one is to go on.
+func progress(inv *cmdline.Invocation, cfg *Config) (*Progress, error) {
+	state, resume := inv.String("state"), inv.Bool("resume")
+	switch {
+	case state == "" && !resume:
+		return nil, nil
+	case state != "" && resume:
+		return nil, errors.New("--state and --resume: one is enough")
+	case cfg.DryRun:
+		return nil, errors.New("a dry run does nothing that could be resumed")
+	case cfg.Follow.active():
+		return nil, errors.New("a run that follows links cannot be resumed; with --cache it is quick to repeat")
+	case state != "":
+		return OpenState(state)
+	}
+	path := inv.String("output")
+	if path == "" || path == "-" {
+		return nil, errors.New("--resume goes on with the file that --output names; in a pipe there is --state")
+	}
+	if cfg.Format != record.JSONL {
+		return nil, errors.New("--resume reads its output again, which has to be jsonl")
+	}
+	for _, name := range []string{"seq", "url", inputField} {
+		if len(cfg.Fields) > 0 && !slices.Contains(cfg.Fields, name) {
+			return nil, fmt.Errorf("--resume knows what was done by the field %s, which --fields leaves out", name)
+		}
+	}
+	return ReadOutput(path, cfg.Extract.Each != nil)
 }
 
 // follow is what the flags say about links.

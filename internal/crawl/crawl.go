@@ -105,7 +105,8 @@ type Config struct {
 	Ordered  bool           // records in the order of the input, not as they come
 	DryRun   bool           // fetch nothing but robots.txt; records say what may be fetched
 
-	Follow Follow // the links that are followed
+	Follow   Follow    // the links that are followed
+	Progress *Progress // of earlier runs of the same input; nil: none
 
 	Jobs         int            // requests at once; 0 is DefaultJobs
 	PerHost      int            // requests at once at one host; 0 is DefaultPerHost
@@ -136,6 +137,7 @@ type Config struct {
 // Summary is what a run did.
 type Summary struct {
 	In       int64 `json:"in"`       // records read
+	Resumed  int64 `json:"resumed"`  // of these, done by an earlier run
 	Out      int64 `json:"out"`      // records written
 	Failed   int64 `json:"failed"`   // of these, with an error
 	Rejected int   `json:"rejected"` // records that were malformed
@@ -160,6 +162,7 @@ type crawler struct {
 	client    *client
 	extractor *extract.Extractor
 	visited   visited
+	resumed   int64 // inputs done by an earlier run
 	wants     wants
 	width     int // fields of a record
 	rows      chan *row
@@ -188,7 +191,7 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (Summ
 		width:     len(cfg.names()),
 		rows:      make(chan *row, cfg.Jobs),
 	}
-	w.done = c.frontier.done
+	w.done, w.progress = c.frontier.done, cfg.Progress
 	defer c.client.close()
 	defer c.frontier.close()
 	defer c.visited.close()
@@ -206,12 +209,17 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (Summ
 	writing.Wait()
 
 	sum := w.sum
-	sum.In, sum.Rejected, sum.Skipped = read, cfg.Rejects.Count(), c.visited.skipped
+	sum.In, sum.Resumed, sum.Rejected, sum.Skipped = read, c.resumed, cfg.Rejects.Count(), c.visited.skipped
 	switch {
 	case ctx.Err() != nil:
 		return sum, context.Cause(ctx)
 	case readErr != nil:
 		return sum, readErr
+	}
+	if err := cfg.Progress.finish(); err != nil {
+		return sum, err
+	}
+	switch {
 	case sum.Failed > 0 && !cfg.ErrorsOK:
 		return sum, errors.Join(cfg.Rejects.Err(), &FailedError{sum.Failed, sum.Out})
 	}
@@ -250,6 +258,9 @@ func (c *Config) check() error {
 			return fmt.Errorf("field %s: the record has a field of that name already", name)
 		}
 		names = append(names, name)
+	}
+	if c.Progress != nil && c.Follow.active() {
+		return errors.New("a run that follows links cannot be resumed")
 	}
 	if c.Ordered && c.Follow.active() {
 		return errors.New("links are followed in no set order: ordered does not go with it")

@@ -47,8 +47,16 @@ func (c *crawler) read(ctx context.Context, in stream.Inputs) (seq int64, err er
 				return fmt.Errorf("%s: %w", in.Name(), err)
 			}
 			t.seq = seq
-			if err := c.recognise(t); err != nil {
+			done, err := c.recognise(t)
+			if err != nil {
 				return err
+			}
+			if done {
+				c.resumed++
+				if !c.send(ctx, &row{seq: seq}) {
+					return context.Cause(ctx)
+				}
+				continue
 			}
 			if !c.frontier.add(t) {
 				return context.Cause(ctx)
@@ -93,12 +101,14 @@ func (c *crawler) task(rec *record.Record) (*task, error) {
 }
 
 // recognise marks the task of a URL that came before, and remembers that of
-// another.
-func (c *crawler) recognise(t *task) (err error) {
+// another. It reports whether an earlier run did it.
+func (c *crawler) recognise(t *task) (done bool, err error) {
 	if t.err == nil && !c.cfg.DryRun {
-		t.dupOf, err = c.visited.claim(t.to.href, t.seq)
+		if t.dupOf, err = c.visited.claim(t.to.href, t.seq); err != nil {
+			return false, err
+		}
 	}
-	return err
+	return c.cfg.Progress.has(t.input)
 }
 
 // object is a record as JSON on one line.

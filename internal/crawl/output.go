@@ -78,7 +78,13 @@ type writer struct {
 	order  *order // nil: as they come
 	done   func(*task)
 	sum    Summary
+
+	progress *Progress
+	keys     []uint64 // of inputs whose records are written and not flushed
 }
+
+// maxKeys is how many inputs may be done and not noted.
+const maxKeys = 64
 
 func newWriter(out io.Writer, cfg *Config) (*writer, error) {
 	rows, err := record.NewWriter(out, cfg.Format, cfg.Rows)
@@ -105,7 +111,7 @@ func (w *writer) write(rows <-chan *row, fail func(error)) {
 			err = w.order.drain(w.row) // what came behind what the run was stopped at
 		}
 		if err == nil {
-			err = w.rows.Flush()
+			err = w.flush()
 		}
 		w.order.close()
 	}
@@ -124,8 +130,8 @@ func (w *writer) writeAll(rows <-chan *row) error {
 		} else {
 			err = w.row(r)
 		}
-		if err == nil && len(rows) == 0 {
-			err = w.rows.Flush()
+		if err == nil && (len(rows) == 0 || len(w.keys) >= maxKeys) {
+			err = w.flush()
 		}
 		if err != nil {
 			return err
@@ -152,8 +158,22 @@ func (w *writer) row(r *row) error {
 	if r.failed {
 		w.sum.Failed++
 	}
+	if w.progress.notes() {
+		w.keys = append(w.keys, r.task.key())
+	}
 	w.done(r.task)
 	return nil
+}
+
+// flush passes on what is pending and then notes that it was: killed between the
+// two, the run repeats records, and loses none.
+func (w *writer) flush() error {
+	if err := w.rows.Flush(); err != nil || len(w.keys) == 0 {
+		return err
+	}
+	err := w.progress.note(w.keys)
+	w.keys = w.keys[:0]
+	return err
 }
 
 // begin writes the header where one is due and returns the values to write.

@@ -21,6 +21,7 @@ var ErrClosed = errors.New("the reader of the output is gone")
 type Output struct {
 	name string
 	w    io.Writer // nil: a file that is not open yet
+	more bool      // the file keeps what it has
 }
 
 // NewOutput writes to w, which messages call name.
@@ -28,6 +29,9 @@ func NewOutput(name string, w io.Writer) *Output { return &Output{name: name, w:
 
 // CreateOutput writes to the file at path, truncated at the first write.
 func CreateOutput(path string) *Output { return &Output{name: path} }
+
+// AppendOutput writes behind what the file at path has, if it is there.
+func AppendOutput(path string) *Output { return &Output{name: path, more: true} }
 
 // Name is what messages call the output: its path, or "stdout".
 func (o *Output) Name() string { return o.name }
@@ -63,7 +67,11 @@ func (o *Output) open() error {
 	if o.w != nil {
 		return nil
 	}
-	f, err := os.Create(o.name)
+	mode := os.O_TRUNC
+	if o.more {
+		mode = os.O_APPEND
+	}
+	f, err := os.OpenFile(o.name, os.O_WRONLY|os.O_CREATE|mode, 0o666)
 	if err != nil {
 		return fmt.Errorf("create %s: %w", o.name, bare(err))
 	}
