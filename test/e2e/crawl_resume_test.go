@@ -22,7 +22,7 @@ func resumes(t *testing.T, line string) (records map[string]int, kills int) {
 	const pages, step = 600, 90
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(time.Millisecond) // so that there is time to be killed
-		page("<title>x</title>" + strings.Repeat("<p>text", 200))(w, r)
+		page("<title>x</title>"+strings.Repeat("<p>text", 200))(w, r)
 	}))
 	defer server.Close()
 	dir := t.TempDir()
