@@ -60,6 +60,8 @@ install: build ## install the tools and man pages below DESTDIR/PREFIX
 	install -m 755 $(TOOLS:%=bin/%) '$(DESTDIR)$(PREFIX)/bin'
 	install -d '$(DESTDIR)$(PREFIX)/share/man/man1'
 	install -m 644 man/*.1 '$(DESTDIR)$(PREFIX)/share/man/man1'
+	install -d '$(DESTDIR)$(PREFIX)/share/man/man7'
+	install -m 644 man/*.7 '$(DESTDIR)$(PREFIX)/share/man/man7'
 
 clean: ## remove what make has made
 	rm -rf bin .cache

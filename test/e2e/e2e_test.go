@@ -17,6 +17,7 @@
 //	readme WORDS [MORE]     run the block of README.md that begins with WORDS
 //	example TOOL [VERB] N [MORE]
 //	                        run the Nth example of the help
+//	page NAME N [MORE]      run the Nth example of man/NAME
 //
 // MORE is put behind the text of the manual. STATUS is the exit status wanted, 0 if it is not given; death by a signal is
 // 128 and its number. The condition [mysql] holds if there is a server
@@ -80,6 +81,7 @@ func TestScripts(t *testing.T) {
 			"mute":    cmdMute,
 			"readme":  cmdReadme,
 			"example": cmdExample,
+			"page":    cmdPage,
 		},
 	})
 }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -61,6 +62,25 @@ func TestManPages(t *testing.T) {
 			if !slices.ContainsFunc(verb.Examples, func(e cmdline.Example) bool { return slices.Contains(shown, e.Line) }) {
 				t.Errorf("%s: no example of %s", path, verb.Name)
 			}
+		}
+	}
+}
+
+// The pages are such that mandoc has nothing to say, but that they are not
+// installed.
+func TestManLint(t *testing.T) {
+	mandoc, err := exec.LookPath("mandoc")
+	if err != nil {
+		t.Skip(err)
+	}
+	pages, err := filepath.Glob("../../man/*.[17]")
+	if err != nil || len(pages) == 0 {
+		t.Fatal(pages, err)
+	}
+	out, _ := exec.CommandContext(t.Context(), mandoc, append([]string{"-T", "lint"}, pages...)...).Output()
+	for line := range strings.Lines(string(out)) {
+		if !strings.Contains(line, "referenced manual not found") {
+			t.Error(line)
 		}
 	}
 }

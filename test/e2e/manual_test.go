@@ -92,6 +92,35 @@ func allExamples() map[string][]cmdline.Example {
 	return examples
 }
 
+// cmdPage runs an example of a manual page as it stands there, then LINE in the
+// same shell.
+func cmdPage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: page NAME N [LINE]")
+	}
+	lines, err := pageExamples("../../man/" + args[0])
+	ts.Check(err)
+	number := statusArg(ts, args[1])
+	if number < 1 || number > len(lines) {
+		ts.Fatalf("there are %d examples", len(lines))
+	}
+	expect(ts, 0, "bash", "-o", "pipefail", "-c", here(lines[number-1])+strings.Join(args[2:], ""))
+}
+
+// pageExamples are the lines that a manual page shows by themselves.
+func pageExamples(path string) ([]string, error) {
+	page, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	text := strings.NewReplacer(`\(aq`, "'", `\(dq`, `"`, `\e`, `\`, `\&`, "").Replace(string(page))
+	var lines []string
+	for _, match := range regexp.MustCompile(`(?m)^\.Dl (.*)$`).FindAllStringSubmatch(text, -1) {
+		lines = append(lines, match[1])
+	}
+	return lines, nil
+}
+
 // notRun are the blocks of the README that no script runs, and why.
 var notRun = map[string]string{
 	"make demo": "it builds the tools, and runs the tests",
@@ -117,6 +146,23 @@ func TestManualIsRun(t *testing.T) {
 			command := "example " + name + " " + strconv.Itoa(i+1)
 			if !regexp.MustCompile(`(?m)^` + command + `( |$)`).MatchString(scripts) {
 				t.Errorf("no script has the line %q: %s", command, e.Line)
+			}
+		}
+	}
+
+	pages, err := filepath.Glob("../../man/*.7")
+	if err != nil || len(pages) == 0 {
+		t.Fatal(pages, err)
+	}
+	for _, path := range pages {
+		lines, err := pageExamples(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range lines {
+			command := "page " + filepath.Base(path) + " " + strconv.Itoa(i+1)
+			if !regexp.MustCompile(`(?m)^` + command + `( |$)`).MatchString(scripts) {
+				t.Errorf("no script has the line %q: %s", command, line)
 			}
 		}
 	}
