@@ -12,6 +12,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"time"
 
 	"pipeworks/internal/dburl"
 	"pipeworks/internal/record"
@@ -61,6 +62,10 @@ type Options struct {
 	// the SQLite file. Pass on there what is pending. Its error stops the
 	// statement and is what the call returns.
 	OnWait func() error
+
+	// Timeout is how long a statement may take, its rows included, until it is
+	// stopped; 0: any time. The error is that of a statement.
+	Timeout time.Duration
 
 	// Multi lets several statements through where one is sent, as the mysql
 	// client does: a Pack, and what stands between two delimiters.

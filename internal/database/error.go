@@ -1,8 +1,10 @@
 package database
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"pipeworks/internal/stream"
 )
@@ -42,6 +44,7 @@ const (
 	erServerShutdown     = 1053
 	erHostNotPrivileged  = 1130
 	erPacketTooLarge     = 1153
+	erUnknownVariable    = 1193
 	erLockWaitTimeout    = 1205
 	erDeadlock           = 1213
 	erQueryInterrupted   = 1317
@@ -88,10 +91,28 @@ func (e *Error) Hint() string {
 		return "user and password are in $PIPEWORKS_DB: mysql://user:password@host/db"
 	case erUnknownDatabase:
 		return "a URL without a database name connects, too: then CREATE DATABASE"
+	case crServerLost:
+		return "it is not known whether the statement was run"
 	case erPacketTooLarge:
 		return "the statement is longer than the server's max_allowed_packet"
 	}
 	return ""
+}
+
+// errTimeout ends a statement that takes longer than Options.Timeout.
+var errTimeout = errors.New("timeout")
+
+// withTimeout is a context that ends so long after d, which is 0 if there is
+// no limit.
+func withTimeout(ctx context.Context, d, grace time.Duration) (context.Context, context.CancelFunc) {
+	if d == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, d+grace, errTimeout)
+}
+
+func tookTooLong(d time.Duration) string {
+	return fmt.Sprintf("interrupted: it took longer than %v", d)
 }
 
 // StatementError says which statement of a stream failed.

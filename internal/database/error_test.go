@@ -43,7 +43,7 @@ func TestErrorClasses(t *testing.T) {
 		{1205, true, false, false}, // lock wait timeout
 		{1213, true, false, false}, // deadlock
 		{2006, false, true, false},
-		{2013, false, true, false},
+		{2013, false, true, true},
 		{1053, false, true, false}, // shutdown
 		{1927, false, true, false}, // killed
 		{1045, false, false, true},

@@ -23,6 +23,9 @@ type mysqlConn struct {
 	wait   func() error
 	run    *run // the statement in hand
 	counting
+
+	timeout time.Duration // for a statement; 0: none
+	grace   time.Duration // for the server to stop one that is over it, before it is told to
 }
 
 func openMySQL(ctx context.Context, u dburl.URL, o Options) (Conn, error) {
@@ -36,9 +39,12 @@ func openMySQL(ctx context.Context, u dburl.URL, o Options) (Conn, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer in %v", timeout))
 	defer cancel()
-	c := &mysqlConn{cfg: cfg, wait: o.OnWait}
+	c := &mysqlConn{cfg: cfg, wait: o.OnWait, timeout: o.Timeout}
 	if c.conn, c.socket, err = dial(ctx, cfg); err == nil {
-		if err = c.identify(ctx); err != nil {
+		if err = c.identify(ctx); err == nil {
+			err = c.limitTime(ctx)
+		}
+		if err != nil {
 			c.conn.Close()
 		}
 	}
@@ -127,10 +133,36 @@ func (c *mysqlConn) refusal(err error) error {
 
 // fail is the error of the statement in hand: why it was stopped, if it was.
 func (c *mysqlConn) fail(err error) error {
-	if cause := context.Cause(c.run.ctx); cause != nil {
-		return cause
+	if c.run.ctx.Err() != nil {
+		return c.stopped()
 	}
 	return c.describe(err)
+}
+
+// stopped is why the statement in hand was stopped.
+func (c *mysqlConn) stopped() error {
+	cause := context.Cause(c.run.ctx)
+	if cause == errTimeout {
+		return &Error{Number: erQueryInterrupted, State: "70100", Message: tookTooLong(c.timeout)}
+	}
+	return cause
+}
+
+// limitTime tells the server how long a statement may take, if it knows that of
+// this kind of statement.
+func (c *mysqlConn) limitTime(ctx context.Context) error {
+	if c.timeout == 0 {
+		return nil
+	}
+	const grace = 500 * time.Millisecond
+	_, err := c.ask(ctx, fmt.Sprintf("SET SESSION max_statement_time = %.6f", c.timeout.Seconds()))
+	if e, ok := errors.AsType[*Error](err); ok && e.Number == erUnknownVariable { // MySQL, where it is for SELECT alone
+		_, err = c.ask(ctx, fmt.Sprintf("SET SESSION max_execution_time = %d", max(1, c.timeout.Milliseconds())))
+		c.counting.refused = true // the server would not stop one of a pack in time
+		return err
+	}
+	c.grace = grace
+	return err
 }
 
 // describe turns a driver's error into an *Error.
@@ -169,6 +201,7 @@ func newMySQLError(e *mysql.MySQLError) *Error {
 type run struct {
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
+	expire   context.CancelFunc
 	unwatch  func() bool
 	finished chan struct{}
 	killer   sync.WaitGroup
@@ -181,6 +214,7 @@ var errAbandoned = errors.New("abandoned")
 // server, which then tells the driver so.
 func (c *mysqlConn) start(ctx context.Context) *run {
 	r := &run{finished: make(chan struct{})}
+	ctx, r.expire = withTimeout(ctx, time.Duration(max(1, c.counting.sending))*c.timeout, c.grace)
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	r.killer.Add(1)
 	r.unwatch = context.AfterFunc(r.ctx, func() {
@@ -195,16 +229,17 @@ func (c *mysqlConn) finish() {
 	r := c.run
 	c.run = nil
 	close(r.finished)
+	defer r.expire()
+	defer r.cancel(nil)
 	if r.unwatch() {
-		r.cancel(nil)
 		return
 	}
 	r.killer.Wait()
-	r.cancel(nil)
 	// The kill may have come when the statement was over. Then it hits the
 	// next one: let that be one that does nothing.
 	if c.valid() {
 		_, _ = c.conn.(driver.ExecerContext).ExecContext(context.Background(), "DO 0", nil)
+		c.counting.questions++ // behind the count from before the statement
 	}
 }
 

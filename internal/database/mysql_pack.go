@@ -21,6 +21,7 @@ type counting struct {
 	refused   bool // the server, or a proxy before it, takes no packs or counts otherwise
 	escapes   bool // a backslash is what the pack's reader takes it for
 	maxPacket int
+	sending   int // statements in the pack in hand; 0: none is
 }
 
 // countQuery asks for the count twice, so that the difference shows whether it
@@ -38,7 +39,11 @@ func (c *mysqlConn) packs(ctx context.Context, p *Pack) bool {
 	if !n.known && !n.refused {
 		n.refused = !c.count(ctx)
 	}
-	return n.known && len(p.text) < n.maxPacket && (n.escapes || bytes.IndexByte(p.text, '\\') < 0)
+	if !n.known || len(p.text) >= n.maxPacket || !n.escapes && bytes.IndexByte(p.text, '\\') >= 0 {
+		return false
+	}
+	n.sending = p.Len()
+	return true
 }
 
 // count makes the count known.
@@ -84,6 +89,7 @@ func (c *mysqlConn) ask(ctx context.Context, sql string) (answers []string, err 
 
 func (c *mysqlConn) packed(ctx context.Context, p *Pack, err error) (done int, known bool) {
 	before := c.counting.questions // Query has made it unknown
+	c.counting.sending = 0
 	if err == nil {
 		c.counting.questions, c.counting.known = before+p.Len(), true
 		return p.Len(), true

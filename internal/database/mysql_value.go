@@ -1,7 +1,6 @@
 package database
 
 import (
-	"context"
 	"database/sql/driver"
 	"fmt"
 	"io"
@@ -54,10 +53,10 @@ func (r *mysqlRows) Next(dst []record.Value) error {
 		return io.EOF
 	}
 	err := r.rows.Next(r.values)
-	if ctx := r.conn.run.ctx; ctx.Err() != nil {
+	if r.conn.run.ctx.Err() != nil {
 		// Some functions answer a kill with a value, not with an error.
 		r.ended = true
-		return context.Cause(ctx)
+		return r.conn.stopped()
 	}
 	if err == io.EOF {
 		r.ended = true

@@ -29,6 +29,7 @@ type sqliteConn struct {
 	onWait  func() error
 	waitErr error // what onWait said
 
+	timeout     time.Duration // for a statement; 0: none
 	busyTimeout time.Duration
 	busy        time.Time // since when the statement waits for a lock
 }
@@ -47,7 +48,7 @@ func openSQLite(ctx context.Context, u dburl.URL, o Options) (Conn, error) {
 	if err := c.setUp(ctx, u); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %v: %w", u, err), db.Close())
 	}
-	c.onWait = o.OnWait
+	c.onWait, c.timeout = o.OnWait, o.Timeout
 	return c, nil
 }
 
@@ -127,12 +128,24 @@ func (c *sqliteConn) Query(ctx context.Context, sql []byte) (Rows, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	c.db.SetInterrupt(ctx)
-	c.waitErr = nil
 	text := skipBlank(string(sql))
 	if text == "" {
-		return &sqliteRows{conn: c, ended: true}, nil
+		return &sqliteRows{conn: c, ended: true, expire: func() {}}, nil
 	}
+	ctx, expire := withTimeout(ctx, c.timeout, 0)
+	c.db.SetInterrupt(ctx)
+	c.waitErr = nil
+	r, err := c.query(ctx, text)
+	if err != nil {
+		expire()
+		return nil, err
+	}
+	r.changes, r.expire = OnlyChanges(sql), expire
+	c.rows = r
+	return r, nil
+}
+
+func (c *sqliteConn) query(ctx context.Context, text string) (*sqliteRows, error) {
 	stmt, tail, err := c.db.Prepare(text)
 	if err != nil {
 		return nil, c.fail(ctx, err)
@@ -145,7 +158,7 @@ func (c *sqliteConn) Query(ctx context.Context, sql []byte) (Rows, error) {
 		return nil, errTwoStatements
 	}
 	// The first step does the work of a statement without rows.
-	r := &sqliteRows{conn: c, ctx: ctx, stmt: stmt, changes: OnlyChanges(sql)}
+	r := &sqliteRows{conn: c, ctx: ctx, stmt: stmt}
 	r.waiting = stmt.Step()
 	if err := stmt.Err(); err != nil {
 		err = c.fail(ctx, err)
@@ -157,7 +170,6 @@ func (c *sqliteConn) Query(ctx context.Context, sql []byte) (Rows, error) {
 		r.columns[i] = Column{Name: stmt.ColumnName(i), Type: strings.ToUpper(stmt.ColumnDeclType(i))}
 	}
 	r.ended = !r.waiting
-	c.rows = r
 	return r, nil
 }
 
@@ -166,6 +178,8 @@ func (c *sqliteConn) fail(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case context.Cause(ctx) == errTimeout:
+		return &Error{Number: int(sqlite3.INTERRUPT), State: "SQLITE_INTERRUPT", Message: tookTooLong(c.timeout)}
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case c.waitErr != nil:
@@ -199,6 +213,7 @@ type sqliteRows struct {
 	waiting bool // a row is there that Next has not given yet
 	ended   bool
 	changes bool // it is of a kind that changes rows
+	expire  context.CancelFunc
 }
 
 func (r *sqliteRows) Affected() int64 {
@@ -273,6 +288,7 @@ func (r *sqliteRows) Close() error {
 	if r.conn.rows == r {
 		r.conn.rows = nil
 	}
+	r.expire()
 	// What finalize reports is the error that Step has reported.
 	r.stmt.Close()
 	return nil

@@ -3,6 +3,7 @@ package sqlpipe
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"slices"
@@ -46,6 +47,10 @@ is refused: every user of the machine could read it.`,
 			&cli.IntFlag{Name: "commit-every", Usage: "a transaction for each `N` statements"},
 			&cli.StringFlag{Name: "resume", Usage: "with --commit-every: keep the progress under `NAME` in the database, and go on from there"},
 			cmdline.RetriesFlag(0, "try again so often what met a deadlock or a lock or, with --commit-every or --transaction, lost the connection"),
+			cmdline.TimeoutFlag(0, "how long a statement may take, its rows included"),
+			&cli.Int64Flag{Name: "max-rows", Usage: "write no more than `N` rows of a result"},
+			&cli.BoolFlag{Name: "read-only", Usage: "refuse what would change anything"},
+			&cli.BoolFlag{Name: "warnings", Usage: "print the server's warnings on stderr, as the client does"},
 			&cli.BoolFlag{Name: "no-pack", Usage: "send each statement in a packet of its own"},
 			cmdline.DryRunFlag("print the statements instead of running them"),
 			cmdline.NullFlag("with -n: end each statement with NUL, not newline"),
@@ -143,6 +148,9 @@ func config(ctx context.Context, inv *cmdline.Invocation, in stream.Inputs) (cfg
 	if err := transactions(inv, &cfg); err != nil {
 		return cfg, err
 	}
+	if err := limits(inv, &cfg); err != nil {
+		return cfg, err
+	}
 	if cfg.Rejects, err = inv.Rejects(in); err != nil {
 		return cfg, err
 	}
@@ -175,6 +183,23 @@ func transactions(inv *cmdline.Invocation, cfg *Config) error {
 		return cmdline.UsageHint(errors.New("--resume keeps its progress in a database, and the URL names none"), "mysql://user@host/NAME")
 	case cfg.Resume != "" && cfg.DB.File == ":memory:":
 		return cmdline.Usagef("--resume with a database in memory, which ends with the run")
+	}
+	return nil
+}
+
+// limits is what the flags say that hold statements back.
+func limits(inv *cmdline.Invocation, cfg *Config) error {
+	cfg.Connect.Timeout = inv.Duration("timeout")
+	cfg.MaxRows = inv.Int64("max-rows")
+	cfg.ReadOnly = inv.Bool("read-only")
+	if inv.Bool("warnings") {
+		cfg.Warnings = func(message string) { fmt.Fprintln(inv.Stderr(), message) }
+	}
+	switch {
+	case cfg.Connect.Timeout < 0 || inv.IsSet("timeout") && cfg.Connect.Timeout == 0:
+		return cmdline.Usagef("--timeout %v: more than 0", cfg.Connect.Timeout)
+	case inv.IsSet("max-rows") && cfg.MaxRows < 1:
+		return cmdline.Usagef("--max-rows %d: at least 1", cfg.MaxRows)
 	}
 	return nil
 }

@@ -93,3 +93,26 @@ func begins(text []byte) bool {
 	}
 	return false
 }
+
+// mayWrite reports whether --read-only refuses a statement. What the server
+// refuses in a transaction that only reads is left to it: it says what it was.
+func mayWrite(text []byte, d sqltext.Dialect) bool {
+	words := append(sqltext.Words(text, 4), "", "", "", "")
+	switch kindOf(text, d) {
+	case commits, bound:
+		return true
+	case ofSession:
+		return d == sqltext.SQLite || words[0] == "SET" && words[1] != "NAMES" && (words[1] != "" || !onlyVariables(text))
+	case control:
+		return words[0] == "XA" || words[0] == "SET" || words[0] == "START" && slices.Contains(words, "WRITE")
+	case ordinary:
+		return words[0] == "SET" || words[0] == "EXECUTE"
+	}
+	return false
+}
+
+// onlyVariables reports whether SET sets none but the user's own variables: it
+// has one @ before each assignment, and no list in which something else hides.
+func onlyVariables(text []byte) bool {
+	return bytes.Count(text, []byte("@")) == 1 && bytes.IndexByte(text, ',') < 0
+}

@@ -50,7 +50,7 @@ func newProgress(name string, db dburl.URL) *progress {
 
 // load reads how far the run has come. It makes the table if there is none.
 func (p *progress) load(ctx context.Context, conn database.Conn) error {
-	row, err := p.read(ctx, conn)
+	table, err := p.read(ctx, conn)
 	if err != nil {
 		types := "(name VARCHAR(190) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY, statements BIGINT NOT NULL, digest CHAR(64) NOT NULL) ENGINE=InnoDB"
 		if p.dialect == sqltext.SQLite {
@@ -59,32 +59,32 @@ func (p *progress) load(ctx context.Context, conn database.Conn) error {
 		if _, err := query(ctx, conn, "CREATE TABLE IF NOT EXISTS "+p.table+" "+types); err != nil {
 			return fmt.Errorf("keep the progress of %s: %w", p.name, err)
 		}
-		if row, err = p.read(ctx, conn); err != nil {
+		if table, err = p.read(ctx, conn); err != nil {
 			return fmt.Errorf("read the progress of %s: %w", p.name, err)
 		}
 	}
-	if p.exists = len(row) == 2; !p.exists {
+	if p.exists = len(table) == 1; !p.exists {
 		return nil
 	}
-	p.want = row[1]
-	if p.saved, err = strconv.ParseInt(row[0], 10, 64); err != nil {
+	p.want = table[0][1]
+	if p.saved, err = strconv.ParseInt(table[0][0], 10, 64); err != nil {
 		return fmt.Errorf("read the progress of %s: %w", p.name, err)
 	}
 	return nil
 }
 
-func (p *progress) read(ctx context.Context, conn database.Conn) ([]string, error) {
+func (p *progress) read(ctx context.Context, conn database.Conn) ([][]string, error) {
 	return query(ctx, conn, "SELECT statements, digest FROM "+p.table+" WHERE name = "+p.key)
 }
 
 // isSaved reports whether a commit of which nothing is known was one.
 func (p *progress) isSaved(ctx context.Context, conn database.Conn) (bool, error) {
-	row, err := p.read(ctx, conn)
+	table, err := p.read(ctx, conn)
 	if err == nil {
 		// A read would keep the chunk on the state of now.
 		_, err = query(ctx, conn, "ROLLBACK")
 	}
-	return err == nil && len(row) == 2 && row[0] == strconv.FormatInt(p.seen, 10), err
+	return err == nil && len(table) == 1 && table[0][0] == strconv.FormatInt(p.seen, 10), err
 }
 
 // see passes over a statement that a run before has committed, and reports
@@ -164,20 +164,25 @@ func (e *changedError) Hint() string {
 // ExitStatus is that of a run that did nothing.
 func (e *changedError) ExitStatus() int { return 2 }
 
-// query returns the values of the first row of a query of the program's own.
-func query(ctx context.Context, conn database.Conn, sql string) (values []string, err error) {
+// query returns the rows of a query of the program's own.
+func query(ctx context.Context, conn database.Conn, sql string) (table [][]string, err error) {
 	rows, err := conn.Query(ctx, []byte(sql))
 	if err != nil {
 		return nil, err
 	}
-	row := make([]record.Value, len(rows.Columns()))
-	if err = rows.Next(row); err == nil {
-		for _, v := range row {
-			values = append(values, string(v.Bytes))
+	values := make([]record.Value, len(rows.Columns()))
+	for {
+		if err = rows.Next(values); err != nil {
+			break
 		}
-		_, err = rows.NextResult()
-	} else if err == io.EOF {
+		row := make([]string, len(values))
+		for i, v := range values {
+			row[i] = string(v.Bytes)
+		}
+		table = append(table, row)
+	}
+	if err == io.EOF {
 		err = nil
 	}
-	return values, errors.Join(err, rows.Close())
+	return table, errors.Join(err, rows.Close())
 }

@@ -3,6 +3,7 @@ package sqlpipe
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 
 	"pipeworks/internal/database"
@@ -40,7 +41,13 @@ type place struct {
 }
 
 func openSession(ctx context.Context, cfg *Config, db dburl.URL, rows record.Writer) (*session, error) {
+	if cfg.MaxRows > 0 {
+		rows = &limited{Writer: rows, max: cfg.MaxRows}
+	}
 	s := &session{cfg: cfg, db: db, out: database.Output{Rows: rows}}
+	if cfg.Note != nil || cfg.Warnings != nil {
+		s.out.Each = func(i int, rows, affected int64) error { return s.tell(ctx, s.places[i], rows, affected) }
+	}
 	s.out.Warn = func(message string) {
 		if cfg.Warn != nil {
 			cfg.Warn(message)
@@ -69,16 +76,32 @@ func (s *session) connect(ctx context.Context) error {
 		return err
 	}
 	s.conn = conn
-	settings := s.settings
-	if s.cfg.chunked() && s.db.Dialect == sqltext.MySQL {
-		settings = append([]string{"SET autocommit = 0"}, settings...)
-	}
-	for _, sql := range settings {
+	for _, sql := range append(s.cfg.settings(s.db.Dialect), s.settings...) {
 		if err := s.exec(ctx, sql); err != nil {
 			return errors.Join(err, s.conn.Close())
 		}
 	}
 	return nil
+}
+
+// settings are the statements that set up a connection.
+func (c *Config) settings(d sqltext.Dialect) (sql []string) {
+	if d == sqltext.SQLite {
+		if c.ReadOnly {
+			sql = append(sql, "PRAGMA query_only = ON")
+		}
+		return sql
+	}
+	if c.chunked() {
+		sql = append(sql, "SET autocommit = 0")
+	}
+	if c.ReadOnly {
+		sql = append(sql, "SET SESSION TRANSACTION READ ONLY")
+	}
+	if c.MaxRows > 0 { // the server need not make what is not read
+		sql = append(sql, fmt.Sprintf("SET SESSION sql_select_limit = %d", c.MaxRows))
+	}
+	return sql
 }
 
 // exec runs a statement of the session's own, which gives no rows.
@@ -95,6 +118,9 @@ func (s *session) take(ctx context.Context, st sqltext.Statement) error {
 	s.sum.In++
 	s.sum.Bytes += int64(len(st.Text))
 	s.last = place{st.Source, st.Line}
+	if s.cfg.ReadOnly && mayWrite(st.Text, s.db.Dialect) {
+		return refuse(st, "not with --read-only", "")
+	}
 	if s.progress != nil {
 		if seen, err := s.progress.see(ctx, s, st); seen || err != nil {
 			return err
@@ -164,11 +190,13 @@ func (s *session) runPack(ctx context.Context) error {
 		}
 		if s.repeatsAlone(err, rows) {
 			if err := s.backOff(ctx, s.failure(err)); err != nil {
+				s.empty()
 				return err
 			}
 			continue
 		}
-		if err := s.reject(err); err != nil {
+		if err = s.reject(err); err != nil {
+			s.empty()
 			return err
 		}
 		s.done++

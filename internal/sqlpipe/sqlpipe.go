@@ -43,6 +43,10 @@ type Config struct {
 	Resume      string // with CommitEvery: the name under which progress is kept
 	Retries     int    // how often to try again what met a deadlock or, in a transaction of these, lost the connection
 
+	ReadOnly bool                 // refuse what changes anything but the session
+	MaxRows  int64                // of a result; 0: all
+	Warnings func(message string) // told the server's warnings; nil: it is not asked for them
+
 	Rejects *reject.Sink // nil: stop at the first error
 
 	Warn func(message string) // told of what may surprise; nil: nobody is told
@@ -137,7 +141,7 @@ func each(ctx context.Context, cfg *Config, in stream.Inputs, idle func() error,
 				return nil
 			}
 			if err != nil {
-				return err
+				return errors.Join(idle(), err) // what came before it runs
 			}
 			if err := fn(st); err != nil {
 				return err
