@@ -88,7 +88,7 @@ func (e *Error) Hint() string {
 	case sqliteBusy:
 		return "another program is using the file; after PRAGMA journal_mode=WAL one can write while others read"
 	case erAccessDenied, erAccessDeniedNoPass:
-		return "user and password are in $PIPEWORKS_DB: mysql://user:password@host/db"
+		return "user and password are in $PIPEWORKS_DB (mysql://user:password@host/db) or an option file, or --password-file tells the password"
 	case erUnknownDatabase:
 		return "a URL without a database name connects, too: then CREATE DATABASE"
 	case crServerLost:

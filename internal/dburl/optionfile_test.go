@@ -154,6 +154,37 @@ func TestIncludes(t *testing.T) {
 	}
 }
 
+// The files that every client reads, in the order of my_print_defaults.
+func TestDefaultFilesAsTheClient(t *testing.T) {
+	program, err := exec.LookPath("my_print_defaults")
+	if err != nil {
+		t.Skip(err)
+	}
+	home, other, extra := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "extra")
+	writeFile(t, filepath.Join(home, ".my.cnf"), "[client]\na=home\n!include "+extra+"\n")
+	writeFile(t, filepath.Join(other, "my.cnf"), "[client]\na=other\n")
+	writeFile(t, extra, "[mysql]\na=extra\n")
+	for _, variables := range [][]string{{"MYSQL_HOME", other}, {"MARIADB_HOME", other}, {"MYSQL_HOME", home, "MARIADB_HOME", other}, nil} {
+		env := pairs(append(variables, "HOME", home))
+		cmd := exec.CommandContext(t.Context(), program, append([]string{"--defaults-extra-file=" + extra}, optionGroups...)...)
+		for name, value := range env {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		getenv := func(name string) string { return env[name] }
+		f := newOptionFiles(getenv, func(string) {})
+		if err := f.readDefaults(getenv, extra); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := printOptions(f.options), strings.ReplaceAll(strings.TrimSuffix(string(out), "\n"), "\n", "|"); got != want {
+			t.Errorf("%v:\n got %s\nwant %s", env, got, want)
+		}
+	}
+}
+
 func TestOptionFileErrors(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "my.cnf")
 	for text, want := range map[string]string{

@@ -1,8 +1,10 @@
 package sqlpipe
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -26,6 +28,9 @@ func Include(dir string) func(name string) (io.ReadCloser, error) {
 			}
 		}
 		info, err := root.Stat(name) // before Open, which waits for the writer of a FIFO
+		if path, ok := errors.AsType[*fs.PathError](err); ok {
+			return nil, fmt.Errorf("%s: %w", name, path.Err)
+		}
 		if err == nil && !info.Mode().IsRegular() {
 			err = fmt.Errorf("%s is no regular file", name)
 		}

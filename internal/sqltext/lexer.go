@@ -47,12 +47,12 @@ func (l *lexer) skip(s *Scanner) bool {
 }
 
 func (l *lexer) skipQuotes(text []byte, eof bool) (n int, closed bool) {
-	if !l.escapes {
-		i := bytes.IndexByte(text, l.quote)
-		if i < 0 {
-			return len(text), false
-		}
+	i := bytes.IndexByte(text, l.quote)
+	switch {
+	case i >= 0 && (!l.escapes || bytes.IndexByte(text[:i], '\\') < 0):
 		return i + 1, true
+	case !l.escapes:
+		return len(text), false
 	}
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
