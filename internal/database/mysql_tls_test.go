@@ -208,3 +208,28 @@ func TestTLS(t *testing.T) {
 		t.Error("a server that has gone takes a connection")
 	}
 }
+
+// A server without TLS gets a connection in clear text only if that was not
+// ruled out.
+func TestPlaintextServer(t *testing.T) {
+	u := mysqlURL(t)
+	for mode, want := range map[dburl.TLSMode]string{
+		dburl.TLSDisabled:       "",
+		dburl.TLSPreferred:      "",
+		dburl.TLSRequired:       "TLS requested but server does not support TLS",
+		dburl.TLSVerifyCA:       "TLS requested but server does not support TLS",
+		dburl.TLSVerifyIdentity: "TLS requested but server does not support TLS",
+	} {
+		u.TLS = mode
+		conn, err := Open(t.Context(), u, Options{})
+		if err == nil {
+			if cipher := values(t, conn, "SHOW STATUS LIKE 'Ssl_cipher'")[1]; cipher != "text:" {
+				t.Skip("this server has TLS")
+			}
+			conn.Close()
+		}
+		if (err == nil) != (want == "") || err != nil && !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", mode, err, want)
+		}
+	}
+}

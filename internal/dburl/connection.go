@@ -57,7 +57,7 @@ func (s Settings) Complete(u URL) (URL, error) {
 	switch {
 	case s.Password != nil:
 		u.Password, err = s.Password()
-	case u.Password == "" && d.ask:
+	case u.Password == "" && d.ask && s.Ask != nil:
 		u.Password, err = s.Ask()
 	}
 	return u, err

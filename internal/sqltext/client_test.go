@@ -101,12 +101,12 @@ func randomScript(r *rand.Rand) string {
 	}
 	for range 3 + r.IntN(30) {
 		pieces := clientPieces
-		if r.IntN(30) == 0 {
+		if r.IntN(100) == 0 {
 			pieces = rarePieces
 		}
 		b.WriteString(pieces[r.IntN(len(pieces))])
 	}
-	b.WriteString("\n")
+	b.WriteString("\n;//$$\n") // an end for what has one of the delimiters
 	return b.String()
 }
 

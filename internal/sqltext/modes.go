@@ -32,14 +32,15 @@ func (m Modes) escapes(quote byte) bool {
 }
 
 // MaySetModes reports whether a statement can change the session's sql_mode. A
-// server can tell what it is then: SELECT @@sql_mode.
+// server can tell what it is then: SELECT @@sql_mode. What a stored procedure
+// sets ends with it.
 func MaySetModes(text []byte) bool {
 	word := text[:min(len(text), len("execute "))]
 	if i := bytes.IndexFunc(word, func(r rune) bool { return r < 'A' || r > 'z' }); i >= 0 {
 		word = word[:i]
 	}
 	switch strings.ToLower(string(word)) {
-	case "call", "execute":
+	case "execute":
 		return true
 	case "set", "begin", "": // or a comment that servers run
 		_, ok := lastSQLMode(text)

@@ -212,7 +212,7 @@ func TestSetsModes(t *testing.T) {
 		{"/*!40101 SET @OLD_SQL_MODE=@@SQL_MODE, SQL_MODE='NO_AUTO_VALUE_ON_ZERO' */", true, true, none},
 		{"/*!40101 SET SQL_MODE=@OLD_SQL_MODE */", true, false, none},
 		{"set sql_mode = DEFAULT", true, false, none},
-		{"CALL p()", true, false, none},
+		{"CALL p()", false, false, none},
 		{"EXECUTE s", true, false, none},
 		{"SET NAMES utf8mb4", false, false, none},
 		{"SELECT @@sql_mode", false, false, none},

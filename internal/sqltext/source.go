@@ -56,9 +56,12 @@ var trailer = regexp.MustCompile(`^-- gensql: the end of [0-9]+ statements$`)
 // trailerCut looks at the comment that text begins with, if a trailer is asked
 // for, and reports whether more of it must be seen to tell.
 func (s *Scanner) trailerCut(text []byte) bool {
+	if !s.o.NeedTrailer {
+		return false
+	}
 	const longest = len("-- gensql: the end of 18446744073709551615 statements\r\n")
 	line, _, whole := bytes.Cut(text, []byte{'\n'})
-	if s.o.NeedTrailer && !whole && !s.eof && len(text) < longest {
+	if !whole && !s.eof && len(text) < longest {
 		return true
 	}
 	s.trailer = whole && trailer.Match(bytes.TrimSuffix(line, []byte{'\r'}))
