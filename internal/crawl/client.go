@@ -23,6 +23,8 @@ type client struct {
 	transports [2]*http.Transport // by reach: a connection is used for requests of one reach alone
 	proxy      func(*http.Request) (*url.URL, error)
 	own        Credentials
+	cache      *cache // nil: none
+	fail       func(error)
 	userAgent  string
 	timeout    time.Duration // of a request, to the last byte of its answer
 	idle       time.Duration // to the first byte, and between two
@@ -35,8 +37,8 @@ const (
 	maxDrain       = 64 << 10         // bytes read to keep a connection whose answer is of no use
 )
 
-func newClient(cfg *Config) *client {
-	c := &client{userAgent: cfg.UserAgent, own: cfg.Credentials, timeout: cfg.Timeout, idle: cfg.IdleTimeout, proxy: http.ProxyFromEnvironment}
+func newClient(cfg *Config, cache *cache, fail func(error)) *client {
+	c := &client{cache: cache, fail: fail, userAgent: cfg.UserAgent, own: cfg.Credentials, timeout: cfg.Timeout, idle: cfg.IdleTimeout, proxy: http.ProxyFromEnvironment}
 	if cfg.Proxy != nil {
 		c.proxy = http.ProxyURL(cfg.Proxy)
 	}
@@ -80,10 +82,15 @@ type answer struct {
 	sent       time.Time
 	took       time.Duration
 	retryAfter time.Duration // 0: the server names none
+
+	cached    bool // the body was stored before
+	unsent    bool // and nobody was asked
+	unchanged bool // it is the one that was handed on last
+	stored    bool // it is to be handed on
 }
 
-// get sends the request of a task. It reads at most limit bytes of the body into
-// buf.
+// get sends the request of a task, or finds its answer in the cache. It reads at
+// most limit bytes of the body into buf.
 func (c *client) get(ctx context.Context, t *task, limit int, buf *bytes.Buffer) (a answer) {
 	a.sent = time.Now()
 	defer func() { a.took = time.Since(a.sent) }()
@@ -94,13 +101,39 @@ func (c *client) get(ctx context.Context, t *task, limit int, buf *bytes.Buffer)
 		a.err = newError(kindURL, false, "%v", err)
 		return a
 	}
+	if c.cache == nil {
+		c.send(request, t, watch, limit, buf, &a)
+		return a
+	}
+	stored := c.cache.load(t.to.href)
+	if stored != nil && !stored.suits(request, t) {
+		stored = nil
+	}
+	if stored != nil {
+		if stored.fresh(a.sent) {
+			stored.answer(&a)
+			a.unsent = true
+			return a
+		}
+		stored.ask(request)
+	}
+	c.send(request, t, watch, limit, buf, &a)
+	if err := c.cache.keep(request, t, stored, &a); err != nil {
+		c.fail(fmt.Errorf("write to the cache: %w", err))
+	}
+	return a
+}
+
+// send sends a request and reads the answer.
+func (c *client) send(request *http.Request, t *task, watch *watch, limit int, buf *bytes.Buffer, a *answer) {
+	ctx := request.Context()
 	response, err := c.transport(t, request).RoundTrip(request)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
 		a.err = requestError(err, false)
-		return a
+		return
 	}
 	defer response.Body.Close()
 	watch.tick()
@@ -112,7 +145,7 @@ func (c *client) get(ctx context.Context, t *task, limit int, buf *bytes.Buffer)
 	}
 	if a.redirect {
 		_, _ = io.CopyN(io.Discard, response.Body, maxDrain)
-		return a
+		return
 	}
 	buf.Reset()
 	a.err = readBody(&wire{body: response.Body, watch: watch, ctx: ctx}, a.header.Get("Content-Encoding"), limit, buf)
@@ -120,7 +153,6 @@ func (c *client) get(ctx context.Context, t *task, limit int, buf *bytes.Buffer)
 	if a.status >= 400 {
 		a.err = newError(kindHTTP, retryableStatus(a.status), "%s", statusText(a.status))
 	}
-	return a
 }
 
 // request is the one that a task wants. It notes in a where the answer comes

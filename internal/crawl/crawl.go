@@ -108,6 +108,9 @@ type Config struct {
 	Follow   Follow    // the links that are followed
 	Progress *Progress // of earlier runs of the same input; nil: none
 
+	Cache     string // the directory where answers are kept between runs; "": nowhere
+	IfChanged bool   // no record for a page that is as it was when it was handed on last
+
 	Jobs         int            // requests at once; 0 is DefaultJobs
 	PerHost      int            // requests at once at one host; 0 is DefaultPerHost
 	Delay        *time.Duration // between two requests to one host; nil is DefaultDelay, none on this machine
@@ -136,13 +139,14 @@ type Config struct {
 
 // Summary is what a run did.
 type Summary struct {
-	In       int64 `json:"in"`       // records read
-	Resumed  int64 `json:"resumed"`  // of these, done by an earlier run
-	Out      int64 `json:"out"`      // records written
-	Failed   int64 `json:"failed"`   // of these, with an error
-	Rejected int   `json:"rejected"` // records that were malformed
-	Skipped  int64 `json:"skipped"`  // links that looked like traps without an end
-	Bytes    int64 `json:"bytes"`    // of all pages
+	In        int64 `json:"in"`        // records read
+	Resumed   int64 `json:"resumed"`   // of these, done by an earlier run
+	Out       int64 `json:"out"`       // records written
+	Failed    int64 `json:"failed"`    // of these, with an error
+	Unchanged int64 `json:"unchanged"` // pages that have none for that, with IfChanged
+	Rejected  int   `json:"rejected"`  // records that were malformed
+	Skipped   int64 `json:"skipped"`   // links that looked like traps without an end
+	Bytes     int64 `json:"bytes"`     // of all pages
 }
 
 // FailedError ends a run in which some pages could not be had.
@@ -176,6 +180,13 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (Summ
 		return Summary{}, err
 	}
 	cfg.complete()
+	var kept *cache
+	if cfg.Cache != "" {
+		var err error
+		if kept, err = openCache(cfg.Cache); err != nil {
+			return Summary{}, err
+		}
+	}
 	w, err := newWriter(out, &cfg)
 	if err != nil {
 		return Summary{}, err
@@ -186,12 +197,12 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (Summ
 		cfg:       cfg,
 		extractor: extract.New(cfg.Extract),
 		frontier:  newFrontier(&cfg, cancel),
-		client:    newClient(&cfg),
+		client:    newClient(&cfg, kept, cancel),
 		wants:     cfg.wants(),
 		width:     len(cfg.names()),
 		rows:      make(chan *row, cfg.Jobs),
 	}
-	w.done, w.progress = c.frontier.done, cfg.Progress
+	w.done, w.progress, w.cache = c.frontier.done, cfg.Progress, kept
 	defer c.client.close()
 	defer c.frontier.close()
 	defer c.visited.close()
@@ -219,8 +230,7 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (Summ
 	if err := cfg.Progress.finish(); err != nil {
 		return sum, err
 	}
-	switch {
-	case sum.Failed > 0 && !cfg.ErrorsOK:
+	if sum.Failed > 0 && !cfg.ErrorsOK {
 		return sum, errors.Join(cfg.Rejects.Err(), &FailedError{sum.Failed, sum.Out})
 	}
 	return sum, cfg.Rejects.Err()
@@ -258,6 +268,9 @@ func (c *Config) check() error {
 			return fmt.Errorf("field %s: the record has a field of that name already", name)
 		}
 		names = append(names, name)
+	}
+	if c.IfChanged && c.Cache == "" {
+		return errors.New("what has changed is known by a cache: if-changed does not go without one")
 	}
 	if c.Progress != nil && c.Follow.active() {
 		return errors.New("a run that follows links cannot be resumed")

@@ -80,12 +80,13 @@ type task struct {
 	guess   bool       // nobody said that there is one
 	dupOf   uint32     // the input that the URL came with before; 0: none
 
-	owner *host // whose memory it takes
-	host  *host // of the request under way
-	trail []hop
-	tries int
-	sent  time.Time     // when the last request was
-	spent time.Duration // on all requests
+	owner        *host // whose memory it takes
+	host         *host // of the request under way
+	trail        []hop
+	tries        int
+	sent         time.Time     // when the last request was
+	turn, before time.Time     // when it had its turn at its host, and when another had it last
+	spent        time.Duration // on all requests
 }
 
 // hop is a redirect that was followed.
@@ -269,7 +270,7 @@ func (f *frontier) take() *task {
 			continue
 		}
 		t := heap.Pop(&h.queue).(*task)
-		t.host = h
+		t.host, t.turn, t.before = h, now, h.last
 		h.active++
 		h.sent(now)
 		f.place(h)
@@ -437,6 +438,13 @@ func (f *frontier) free(t *task, o outcome) {
 	h := t.host
 	t.host = nil
 	h.active--
+	if o.unsent {
+		if h.last.Equal(t.turn) {
+			h.last = t.before
+		}
+		f.place(h)
+		return
+	}
 	if h.learn(o, time.Now()) {
 		queue := h.queue
 		h.queue = nil

@@ -32,6 +32,7 @@ const (
 
 // outcome is what a request taught about its host.
 type outcome struct {
+	unsent bool          // there was none: the answer was known
 	busy   bool          // it answered 429 or 503
 	failed *pageError    // it gave no answer
 	rest   time.Duration // to leave it alone

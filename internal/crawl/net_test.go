@@ -38,6 +38,7 @@ type request struct {
 	URL  string
 	Auth string
 	Key  string // X-Api-Key
+	If   string // If-None-Match and If-Modified-Since
 }
 
 // newInternet serves the handlers, each at its host.
@@ -48,7 +49,7 @@ func newInternet(t *testing.T, handlers map[string]http.HandlerFunc) *internet {
 		l := &listener{conns: make(chan net.Conn), closed: make(chan struct{})}
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			n.mu.Lock()
-			n.requests = append(n.requests, request{time.Since(start), "http://" + r.Host + r.RequestURI, r.Header.Get("Authorization"), r.Header.Get("X-Api-Key")})
+			n.requests = append(n.requests, request{time.Since(start), "http://" + r.Host + r.RequestURI, r.Header.Get("Authorization"), r.Header.Get("X-Api-Key"), r.Header.Get("If-None-Match") + r.Header.Get("If-Modified-Since")})
 			n.active[r.Host]++
 			n.most[r.Host] = max(n.most[r.Host], n.active[r.Host])
 			n.mu.Unlock()
@@ -148,7 +149,8 @@ type result struct {
 	Bytes    int
 	Depth    int
 	Title    string
-	Elapsed  int `json:"elapsed_ms"`
+	Elapsed  int  `json:"elapsed_ms"`
+	Cached   bool `json:"from_cache"`
 	Error    *pageError
 	Input    json.RawMessage
 }

@@ -65,6 +65,9 @@ type row struct {
 	values []record.Value // of all fields, input last, for each record of the task
 	failed bool
 	bytes  int
+
+	unchanged bool   // the task has no record for that
+	stored    string // the URL whose answer in the cache is handed on by this; "": none
 }
 
 // writer writes the records in the order in which they come, or in that of
@@ -80,11 +83,13 @@ type writer struct {
 	sum    Summary
 
 	progress *Progress
+	cache    *cache
 	keys     []uint64 // of inputs whose records are written and not flushed
+	stored   []string // URLs of such
 }
 
-// maxKeys is how many inputs may be done and not noted.
-const maxKeys = 64
+// maxPending is how many inputs may be done and not noted.
+const maxPending = 64
 
 func newWriter(out io.Writer, cfg *Config) (*writer, error) {
 	rows, err := record.NewWriter(out, cfg.Format, cfg.Rows)
@@ -130,7 +135,7 @@ func (w *writer) writeAll(rows <-chan *row) error {
 		} else {
 			err = w.row(r)
 		}
-		if err == nil && (len(rows) == 0 || len(w.keys) >= maxKeys) {
+		if err == nil && (len(rows) == 0 || len(w.keys) >= maxPending || len(w.stored) >= maxPending) {
 			err = w.flush()
 		}
 		if err != nil {
@@ -161,6 +166,12 @@ func (w *writer) row(r *row) error {
 	if w.progress.notes() {
 		w.keys = append(w.keys, r.task.key())
 	}
+	if r.unchanged {
+		w.sum.Unchanged++
+	}
+	if r.stored != "" {
+		w.stored = append(w.stored, r.stored)
+	}
 	w.done(r.task)
 	return nil
 }
@@ -168,8 +179,17 @@ func (w *writer) row(r *row) error {
 // flush passes on what is pending and then notes that it was: killed between the
 // two, the run repeats records, and loses none.
 func (w *writer) flush() error {
-	if err := w.rows.Flush(); err != nil || len(w.keys) == 0 {
+	if err := w.rows.Flush(); err != nil {
 		return err
+	}
+	for _, url := range w.stored {
+		if err := w.cache.confirm(url); err != nil {
+			return err
+		}
+	}
+	w.stored = w.stored[:0]
+	if len(w.keys) == 0 {
+		return nil
 	}
 	err := w.progress.note(w.keys)
 	w.keys = w.keys[:0]

@@ -21,7 +21,12 @@ func (c *crawler) emit(ctx context.Context, t *task, a *answer) {
 		if err := c.follow(t, a, page.Links); err != nil {
 			c.frontier.fail(err)
 		}
-		r.values = c.values(t, a, page)
+		if r.unchanged = c.cfg.IfChanged && a.unchanged && t.err == nil; !r.unchanged {
+			r.values = c.values(t, a, page)
+		}
+		if a.stored {
+			r.stored = t.to.href
+		}
 	}
 	r.failed = t.err != nil
 	c.send(ctx, r)
@@ -75,7 +80,7 @@ func (c *crawler) values(t *task, a *answer, page *extract.Page) []record.Value 
 		contentType = headerValue(a, "Content-Type")
 		etag = headerValue(a, "ETag")
 		modified = headerValue(a, "Last-Modified")
-		cached = record.Boolean(false)
+		cached = record.Boolean(a.cached)
 		if c.wants.sum {
 			digest := sha256.Sum256(a.body)
 			sum = record.String(hex.EncodeToString(digest[:]))

@@ -55,7 +55,7 @@ func (c *crawler) work(ctx context.Context) {
 
 // answered decides how a task goes on: another hop, another try, or its end.
 func (c *crawler) answered(ctx context.Context, t *task, a *answer) {
-	var o outcome
+	o := outcome{unsent: a.unsent}
 	wait := backoff(t.tries)
 	switch a.status {
 	case 0:
