@@ -18,8 +18,11 @@ import (
 	"pipeworks/internal/robots"
 )
 
-// DefaultTimeout is how long a page is worked on.
-const DefaultTimeout = 2 * time.Second
+// Defaults of Config.
+const (
+	DefaultTimeout = 2 * time.Second
+	DefaultMemory  = 128 << 20
+)
 
 // Config says what is wanted of pages. The zero value wants the title.
 type Config struct {
@@ -35,6 +38,7 @@ type Config struct {
 	Follow  bool          // Page.Links are wanted
 	Agent   string        // the crawler that robots meta elements may name, in lower case
 	Timeout time.Duration // for a page; 0 is DefaultTimeout
+	Memory  int           // bytes of all trees that there are at once, a quarter of it for what a page yields; 0 is DefaultMemory
 }
 
 // Extractor takes from pages what its Config wants. It may be used by several
@@ -63,7 +67,6 @@ func (c *Config) Check() error {
 func New(cfg Config) *Extractor {
 	x := &Extractor{
 		cfg:       cfg,
-		memory:    newMemory(maxTrees),
 		wantLinks: cfg.Links || cfg.Follow,
 		wantText:  cfg.Text || len(cfg.Regex) > 0,
 		streams:   cfg.Each == nil,
@@ -71,6 +74,10 @@ func New(cfg Config) *Extractor {
 	if x.cfg.Timeout == 0 {
 		x.cfg.Timeout = DefaultTimeout
 	}
+	if x.cfg.Memory == 0 {
+		x.cfg.Memory = DefaultMemory
+	}
+	x.memory = newMemory(x.cfg.Memory)
 	for _, s := range cfg.Select {
 		if !s.streams {
 			x.streams = false

@@ -5,11 +5,6 @@ import (
 	"time"
 )
 
-// maxOutput bounds what one page yields: its fields, as they are before they
-// are written. Nested elements would otherwise make of a page of megabytes
-// records of gigabytes.
-const maxOutput = 32 << 20
-
 // rowSize is about what a row takes beside its texts.
 const rowSize = 64
 
@@ -22,7 +17,7 @@ var (
 // limits end the work on a page that would take too much.
 type limits struct {
 	deadline time.Time
-	output   int // bytes still allowed
+	output   int // bytes that may still be selected: nested elements make gigabytes of a page of megabytes
 	steps    uint
 	err      error // the limit that was reached
 }

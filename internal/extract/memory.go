@@ -2,10 +2,6 @@ package extract
 
 import "sync"
 
-// maxTrees bounds the memory of all trees that are there at once, and so that
-// of the largest.
-const maxTrees = 128 << 20
-
 // memory is what those who build trees share.
 type memory struct {
 	mu    sync.Mutex

@@ -39,7 +39,7 @@ func (r *reading) limit(until time.Duration) {
 	if r.page.Err == nil && r.lim.err != nil {
 		r.page.Err = r.lim.err
 	}
-	r.lim = limits{deadline: r.start.Add(until), output: maxOutput}
+	r.lim = limits{deadline: r.start.Add(until), output: r.x.cfg.Memory / 4}
 }
 
 func (r *reading) read() {
@@ -113,7 +113,7 @@ func (r *reading) html(page []byte, body record.Value) {
 
 // inMemory builds and uses a tree that takes about so many bytes, if it may.
 func (r *reading) inMemory(size int, build func() error) error {
-	if size > maxTrees {
+	if size > r.x.cfg.Memory {
 		return errTree
 	}
 	waiting := time.Now()
