@@ -18,7 +18,7 @@ var attachScript string
 // then on, without a process: it makes the pipes of a session, and the shell
 // opens them and says hello.
 func Attach(ctx context.Context, cfg CallConfig, out io.Writer) error {
-	h := hello{id: newID(), format: cfg.Format}
+	h := cfg.hello()
 	line, err := h.line()
 	if err != nil {
 		return err

@@ -15,9 +15,11 @@ import (
 
 // CallConfig says whom to ask, and how.
 type CallConfig struct {
-	Dir    string        // of the server's pipes
-	Wait   time.Duration // for a server to take the call; 0 is 10 s
-	Format answerFormat
+	Dir     string        // of the server's pipes
+	Wait    time.Duration // for a server to take the call; 0 is 10 s
+	Format  answerFormat
+	Session string        // keep the connection, with all that is left on it, under this name
+	Timeout time.Duration // for each question; 0 is the server's
 
 	// Each record of the input is a question, instead of the whole input, and
 	// the answers are written as they come: with their last lines.
@@ -26,6 +28,12 @@ type CallConfig struct {
 
 	// Retry asks again what a server has left unanswered when it went away.
 	Retry bool
+
+	status bool // is asked for
+}
+
+func (cfg *CallConfig) hello() hello {
+	return hello{newID(), options{cfg.Format, cfg.Session, cfg.Timeout, cfg.status}}
 }
 
 // CallSummary is what was asked.

@@ -30,7 +30,7 @@ func Command() *cmdline.Command {
 			{Comment: "a database that answers through pipes in a directory", Line: "fifomerge serve /tmp/shop --db mysql://me@localhost/shop"},
 			{Comment: "ask it", Line: "fifomerge call /tmp/shop 'SELECT COUNT(*) FROM orders'"},
 		},
-		Verbs: []*cmdline.Command{mergeCommand(), slotCommand(), writeCommand(), serveCommand(), callCommand(), attachCommand()},
+		Verbs: []*cmdline.Command{mergeCommand(), slotCommand(), writeCommand(), serveCommand(), callCommand(), attachCommand(), statusCommand()},
 	}
 }
 

@@ -21,12 +21,14 @@ func serveCommand() *cmdline.Command {
 		Examples: []cmdline.Example{
 			{Comment: "a database behind a directory", Line: "fifomerge serve /tmp/shop --db mysql://me@localhost/shop"},
 			{Comment: "ask it", Line: "fifomerge call /tmp/shop 'SELECT COUNT(*) FROM orders'"},
+			{Comment: "one that many may ask, and that only reads", Line: "fifomerge serve /tmp/shop --db mysql://me@localhost/shop --read-only --timeout 30s --max-rows 100000"},
 			{Comment: "ask it without any client", Line: "echo 'SELECT COUNT(*) FROM orders;' > /tmp/shop/query; cat /tmp/shop/reply"},
 		},
 		Description: `The directory is made if it is missing (mode 0700); only its owner can ask. The
 connections to the database stay open. Each question has one to itself: what it
 leaves open, such as a transaction, is gone after it. A question whose
-client is gone is stopped on the server.
+client is gone is stopped on the server. With "call --session NAME" a connection
+is kept for the next call of that name.
 
 Without a client, one asks at a time: DIR/query takes the question, DIR/reply
 gives the answer, an error too. The flags for the format are for these.`,
@@ -34,11 +36,23 @@ gives the answer, an error too. The flags for the format are for these.`,
 			cmdline.DBFlag(),
 			&cli.IntFlag{Name: "connections", Value: 4, Usage: "keep up to `N` idle connections open; there are as many as there are questions at once"},
 			&cli.StringFlag{Name: "max-packet", Value: "64MiB", Usage: "longest question taken, a `SIZE`"},
-			waitFlag("`TIME` to wait for somebody to read DIR/reply"),
+			&cli.BoolFlag{Name: "read-only", Usage: "take no statement that could write"},
+			questionTimeoutFlag(),
+			&cli.Int64Flag{Name: "max-rows", Usage: "end an answer with an error after `N` rows"},
+			&cli.DurationFlag{Name: "idle", Value: time.Minute, Usage: "end a session by name that nobody has used for `TIME`"},
+			waitFlag("`TIME` to wait for somebody to read DIR/reply, or for a session that is in use"),
 			cmdline.SummaryFlag(),
 		}, cmdline.RowFlags(), cmdline.ConnectionFlags()),
 		Action: runServe,
 	}
+}
+
+func sessionFlag() cli.Flag {
+	return &cli.StringFlag{Name: "session", Usage: "use the connection that is kept under `NAME`, with its transaction, variables and temporary tables"}
+}
+
+func questionTimeoutFlag() cli.Flag {
+	return cmdline.TimeoutFlag(0, "stop a question, its answer included, after `TIME`")
 }
 
 func waitFlag(usage string) cli.Flag {
@@ -53,6 +67,7 @@ func callCommand() *cmdline.Command {
 		Examples: []cmdline.Example{
 			{Comment: "one question", Line: "fifomerge call /tmp/shop 'SELECT COUNT(*) FROM orders'"},
 			{Comment: "a script, its rows as CSV", Line: "fifomerge call -f csv /tmp/shop < report.sql"},
+			{Comment: "a transaction of several calls", Line: "fifomerge call --session new /tmp/shop 'BEGIN' && fifomerge call --session new /tmp/shop 'COMMIT'"},
 			{Comment: "a question a line, for as long as somebody asks", Line: "fifomerge call --each /tmp/shop < questions.sql"},
 		},
 		Description: `Sends the argument, or standard input, and writes the rows of the answer. It
@@ -65,6 +80,8 @@ tab and the message. If any question failed the status is 3.`,
 			&cli.BoolFlag{Name: "each", Usage: "every line is a question, and every answer ends in a line of its own"},
 			cmdline.NullFlag("with --each: questions end in NUL instead of newline"),
 			&cli.BoolFlag{Name: "retry", Usage: "if the server goes away before it has answered, wait for the next one and ask again"},
+			sessionFlag(),
+			questionTimeoutFlag(),
 			waitFlag("`TIME` to wait for a server"),
 			cmdline.OutputFlag(),
 			cmdline.SummaryFlag(),
@@ -89,9 +106,37 @@ the message of an error, in $REPLY, and returns the status: 0, or 1.
 
 The session is on the descriptors 8 and 9 of the shell, ends with it, and is for
 one question at a time.`,
-		Flags:  append([]cli.Flag{waitFlag("`TIME` to wait for a server")}, flags...),
+		Flags:  append([]cli.Flag{sessionFlag(), questionTimeoutFlag(), waitFlag("`TIME` to wait for a server")}, flags...),
 		Action: runAttach,
 	}
+}
+
+func statusCommand() *cmdline.Command {
+	return &cmdline.Command{
+		Name:     "status",
+		Summary:  "show what a server does, as a line of JSON",
+		Operands: "DIR",
+		Examples: []cmdline.Example{
+			{Comment: "how long the slowest hundredth takes", Line: "fifomerge status /tmp/shop | jq .p99_ms"},
+		},
+		Description: `The fields: seconds since the server started, clients now and in total,
+questions (in) and how many of them failed, and of the last minute or two the
+rate, questions a second, and the latency, from a question to the end of its
+answer, in milliseconds: p50_ms, p90_ms, p99_ms, max_ms.`,
+		Flags:  []cli.Flag{waitFlag("`TIME` to wait for a server"), cmdline.OutputFlag()},
+		Action: runStatus,
+	}
+}
+
+func runStatus(ctx context.Context, inv *cmdline.Invocation) error {
+	if len(inv.Operands()) != 1 {
+		return cmdline.Usagef("which DIR?")
+	}
+	out, err := inv.Output(stream.Inputs{})
+	if err != nil {
+		return err
+	}
+	return Status(ctx, CallConfig{Dir: inv.Operands()[0], Wait: inv.Duration("wait")}, out)
 }
 
 func runAttach(ctx context.Context, inv *cmdline.Invocation) error {
@@ -102,7 +147,7 @@ func runAttach(ctx context.Context, inv *cmdline.Invocation) error {
 	if err != nil {
 		return err
 	}
-	cfg := CallConfig{Dir: inv.Operands()[0], Wait: inv.Duration("wait")}
+	cfg := CallConfig{Dir: inv.Operands()[0], Wait: inv.Duration("wait"), Session: inv.String("session"), Timeout: inv.Duration("timeout")}
 	if cfg.Format.Format, cfg.Format.Rows, err = inv.Rows(); err != nil {
 		return err
 	}
@@ -123,7 +168,9 @@ func runServe(ctx context.Context, inv *cmdline.Invocation) error {
 	cfg := ServeConfig{
 		Dir:         inv.Operands()[0],
 		Connections: inv.Int("connections"),
-		ReplyWait:   inv.Duration("wait"),
+		Guard:       Guard{ReadOnly: inv.Bool("read-only"), Timeout: inv.Duration("timeout"), MaxRows: inv.Int64("max-rows")},
+		Wait:        inv.Duration("wait"),
+		Idle:        inv.Duration("idle"),
 		Warn:        func(message string) { inv.Notef("%s", message) },
 	}
 	var err error
@@ -132,6 +179,9 @@ func runServe(ctx context.Context, inv *cmdline.Invocation) error {
 	}
 	if cfg.MaxRequest, err = inv.Size("max-packet"); err != nil {
 		return err
+	}
+	if cfg.Guard.MaxRows < 0 || cfg.Guard.Timeout < 0 {
+		return cmdline.Usagef("--max-rows and --timeout are not negative")
 	}
 	if cfg.Connections < 1 {
 		return cmdline.Usagef("--connections %d: at least 1", cfg.Connections)
@@ -157,6 +207,8 @@ func runCall(ctx context.Context, inv *cmdline.Invocation) error {
 		Each:       inv.Bool("each"),
 		Terminator: terminator(inv),
 		Retry:      inv.Bool("retry"),
+		Session:    inv.String("session"),
+		Timeout:    inv.Duration("timeout"),
 	}
 	if cfg.Each && len(operands) == 2 {
 		return cmdline.Usagef("--each takes its questions from standard input")

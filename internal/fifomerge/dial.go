@@ -69,7 +69,7 @@ func withWait(ctx context.Context, cfg *CallConfig) (context.Context, context.Ca
 // meet says hello to the server that is there, or will be, and waits for its
 // answer.
 func meet(ctx context.Context, cfg *CallConfig) (*client, error) {
-	h := hello{id: newID(), format: cfg.Format}
+	h := cfg.hello()
 	line, err := h.line()
 	if err != nil {
 		return nil, err

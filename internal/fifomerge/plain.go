@@ -96,7 +96,7 @@ func (s *server) replyPlain(ctx context.Context, in *fifo.Reader, question plain
 		err = question.err
 	}
 	if err == nil {
-		err = s.answer(ctx, question.sql, rows, func() {})
+		err = (&session{server: s}).answer(ctx, question.sql, rows, func() {})
 	}
 	if err != nil && ctx.Err() != nil {
 		err = errStopped
@@ -109,7 +109,7 @@ func (s *server) replyPlain(ctx context.Context, in *fifo.Reader, question plain
 
 // openReply opens the reply pipe as soon as somebody reads it.
 func (s *server) openReply(ctx context.Context) (*os.File, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.ReplyWait, fmt.Errorf("waited %v, the query is not run", s.cfg.ReplyWait))
+	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.Wait, fmt.Errorf("waited %v, the query is not run", s.cfg.Wait))
 	defer cancel()
 	return fifo.OpenWhenRead(ctx, s.dir.Path(replyPipe))
 }

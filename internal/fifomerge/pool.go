@@ -4,12 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"pipeworks/internal/database"
 	"pipeworks/internal/dburl"
@@ -20,8 +19,9 @@ import (
 // pool keeps connections to a database open. It never lets anyone wait: if all
 // are busy it opens one more.
 type pool struct {
-	url  dburl.URL
-	keep int // idle connections to hold on to
+	url   dburl.URL
+	setup string // the first statement on a connection
+	keep  int    // idle connections to hold on to
 
 	mu       sync.Mutex
 	idle     []*conn // the one used last at the end
@@ -53,10 +53,28 @@ func (p *pool) get(ctx context.Context, flush func() error) (*conn, error) {
 		}
 		c.Close()
 	}
+	return p.open(ctx, flush)
+}
+
+func (p *pool) open(ctx context.Context, flush func() error) (*conn, error) {
 	c := &conn{flush: flush}
 	var err error
 	c.Conn, err = database.Open(ctx, p.url, database.Options{OnWait: func() error { return c.flush() }})
-	return c, err
+	if err != nil {
+		return nil, err
+	}
+	if p.setup == "" {
+		return c, nil
+	}
+	rows, err := c.Query(ctx, []byte(p.setup))
+	if err == nil {
+		err = rows.Close()
+	}
+	if err != nil {
+		c.Close()
+		return nil, fmt.Errorf("%s: %w", p.setup, err)
+	}
+	return c, nil
 }
 
 func (p *pool) take() *conn {
@@ -115,48 +133,47 @@ func (p *pool) close() {
 	}
 }
 
-// run runs the statements of a request and writes their rows to w. Each
-// request has a connection to itself. What it leaves behind there, such as an
-// open transaction, a variable or a temporary table, goes with the connection.
-func (p *pool) run(ctx context.Context, sql *sqltext.Scanner, w record.Writer, flush func() error) error {
-	c, err := p.get(ctx, flush)
-	if err != nil {
-		return err
-	}
-	clean := true
-	for err == nil {
-		var st sqltext.Statement
-		if st, err = sql.Next(); err != nil {
-			break
+// runScript runs the statements of a question on a connection and writes their
+// rows to w. clean says that nothing is left of them on the connection, such as
+// an open transaction, a variable or a temporary table; broken, that it is of no
+// use any more.
+func runScript(ctx context.Context, c *conn, sql *sqltext.Scanner, g Guard, w record.Writer) (clean, broken bool, err error) {
+	w = g.rows(w)
+	clean = true
+	for {
+		st, err := sql.Next()
+		if err == io.EOF {
+			return clean, false, nil
 		}
-		clean = clean && leavesNothing(st.Text)
-		if _, err = database.Run(ctx, c, st.Text, w, nil); err != nil {
-			dbErr, ok := errors.AsType[*database.Error](err)
-			clean = clean && ok && !dbErr.ConnectionLost()
-			err = &database.StatementError{Line: st.Line, Err: err}
+		if err != nil {
+			return clean, false, err
+		}
+		if err = g.check(st.Text); err == nil {
+			clean = clean && leavesNothing(st.Text)
+			_, err = database.Run(ctx, c, st.Text, w, nil)
+			broken = !staysUsable(err)
+		}
+		if err != nil {
+			return clean, broken, &database.StatementError{Line: st.Line, Err: err}
 		}
 	}
-	if clean {
-		p.put(c)
-	} else {
-		c.Close()
+}
+
+// staysUsable reports whether a connection can be used after an error.
+func staysUsable(err error) bool {
+	if dbErr, ok := errors.AsType[*database.Error](err); ok {
+		return !dbErr.ConnectionLost()
 	}
-	if err == io.EOF {
-		err = nil
-	}
-	return errors.Join(err, w.Flush())
+	_, limited := errors.AsType[*limitError](err)
+	return err == nil || limited
 }
 
 // leavesNothing reports whether a statement, outside a transaction, leaves
 // nothing behind in its session. It says no too often rather than too rarely;
 // but it cannot see what a stored function or a trigger does.
 func leavesNothing(sql []byte) bool {
-	end := bytes.IndexFunc(sql, func(r rune) bool { return !unicode.IsLetter(r) })
-	if end < 0 {
-		end = len(sql)
-	}
 	into := " INTO "
-	switch strings.ToUpper(string(sql[:end])) {
+	switch firstWord(sql) {
 	case "INSERT", "REPLACE":
 		into = " INTO @"
 	case "UPDATE", "DELETE", "SHOW", "EXPLAIN", "SELECT", "WITH", "VALUES":

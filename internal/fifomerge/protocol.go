@@ -27,8 +27,9 @@ import (
 //	1 ID OPTIONS
 //
 // (It may write a newline first, against what another left without one.)
-// 1 is the version; OPTIONS are the format of the answers, as in a URL's query
-// (format=csv&null-as=NULL&header=no&binary=hex), and may be missing. The
+// 1 is the version; OPTIONS, which may be missing, are the format of the answers
+// and more, as in a URL's query:
+// format=csv&null-as=NULL&header=no&binary=hex&session=NAME&timeout=5s. The
 // server opens both pipes, removes their names, and answers in the reply pipe:
 //
 //	. 0
@@ -72,8 +73,16 @@ func (f answerFormat) newWriter(out io.Writer) (record.Writer, error) {
 
 // hello is what a client says first.
 type hello struct {
-	id     string
-	format answerFormat
+	id string
+	options
+}
+
+// options are what a client asks for beside the questions.
+type options struct {
+	format  answerFormat
+	session string        // its name, if the connection is to be kept for the next client
+	timeout time.Duration // for a question; 0: the server's own
+	status  bool          // of the server, instead of questions
 }
 
 func newID() string {
@@ -93,19 +102,28 @@ func validID(id string) bool {
 
 // line is the hello as it goes into the pipe, in one write.
 func (h hello) line() ([]byte, error) {
-	options := url.Values{"binary": {h.format.Rows.Binary.String()}}
+	values := url.Values{"binary": {h.format.Rows.Binary.String()}}
 	if h.format.Format != record.Auto {
-		options.Set("format", h.format.Format.String())
+		values.Set("format", h.format.Format.String())
 	}
 	if h.format.Rows.NullAs != nil {
-		options.Set("null-as", *h.format.Rows.NullAs)
+		values.Set("null-as", *h.format.Rows.NullAs)
 	}
 	if h.format.Rows.NoHeader {
-		options.Set("header", "no")
+		values.Set("header", "no")
 	}
-	line := fmt.Appendf(nil, "\n%s %s %s\n", protocolVersion, h.id, options.Encode())
+	if h.session != "" {
+		values.Set("session", h.session)
+	}
+	if h.timeout != 0 {
+		values.Set("timeout", h.timeout.String())
+	}
+	if h.status {
+		values.Set("status", "yes")
+	}
+	line := fmt.Appendf(nil, "\n%s %s %s\n", protocolVersion, h.id, values.Encode())
 	if len(line) > fifo.AtomicSize {
-		return nil, errors.New("--null-as is too long")
+		return nil, errors.New("--null-as or --session is too long")
 	}
 	return line, nil
 }
@@ -126,30 +144,36 @@ func parseHello(line string) (h hello, err error) {
 	if err != nil {
 		return h, fmt.Errorf("options %q: %w", options, err)
 	}
-	h.format, err = parseAnswerFormat(values)
+	h.options, err = parseOptions(values)
 	return h, err
 }
 
-func parseAnswerFormat(options url.Values) (f answerFormat, err error) {
-	for name := range options {
-		value := options.Get(name)
+func parseOptions(values url.Values) (o options, err error) {
+	for name := range values {
+		value := values.Get(name)
 		switch name {
 		case "format":
-			f.Format, err = record.ParseFormat(value, record.OutputFormats)
+			o.format.Format, err = record.ParseFormat(value, record.OutputFormats)
 		case "null-as":
-			f.Rows.NullAs = &value
+			o.format.Rows.NullAs = &value
 		case "header":
-			f.Rows.NoHeader = value == "no"
+			o.format.Rows.NoHeader = value == "no"
 		case "binary":
-			f.Rows.Binary, err = record.ParseEncoding(value)
+			o.format.Rows.Binary, err = record.ParseEncoding(value)
+		case "session":
+			o.session = value
+		case "timeout":
+			o.timeout, err = time.ParseDuration(value)
+		case "status":
+			o.status = value == "yes"
 		default:
 			err = fmt.Errorf("unknown option %q", name)
 		}
 		if err != nil {
-			return f, err
+			return o, err
 		}
 	}
-	return f, nil
+	return o, nil
 }
 
 // answerWriter writes the lines of answers.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -100,18 +101,18 @@ func TestHello(t *testing.T) {
 		{Format: record.CSV, Rows: record.WriterOptions{NullAs: &null, NoHeader: true, Binary: record.Raw}},
 		{Format: record.Table, Rows: record.WriterOptions{Binary: record.Hex}},
 	} {
-		h := hello{newID(), f}
+		h := hello{newID(), options{format: f, session: "a b&c", timeout: 1500 * time.Millisecond, status: true}}
 		line, err := h.line()
 		if err != nil {
 			t.Fatal(err)
 		}
 		got, err := parseHello(strings.Trim(string(line), "\n"))
-		if diff := cmp.Diff(h, got, cmp.AllowUnexported(hello{})); err != nil || diff != "" {
+		if diff := cmp.Diff(h, got, cmp.AllowUnexported(hello{}, options{})); err != nil || diff != "" {
 			t.Errorf("%s: %v, -want +got:\n%s", line, err, diff)
 		}
 	}
 	long := strings.Repeat("%", 2000)
-	if _, err := (hello{newID(), answerFormat{Rows: record.WriterOptions{NullAs: &long}}}).line(); err == nil {
+	if _, err := (hello{newID(), options{session: long}}).line(); err == nil {
 		t.Error("longer than one write")
 	}
 }
@@ -132,7 +133,7 @@ func FuzzHello(f *testing.F) {
 		}
 		if err == nil {
 			if again, err := h.line(); err == nil {
-				if h2, err := parseHello(strings.Trim(string(again), "\n")); err != nil || !cmp.Equal(h, h2, cmp.AllowUnexported(hello{})) {
+				if h2, err := parseHello(strings.Trim(string(again), "\n")); err != nil || !cmp.Equal(h, h2, cmp.AllowUnexported(hello{}, options{})) {
 					t.Errorf("%q became %q: %v", line, again, err)
 				}
 			}

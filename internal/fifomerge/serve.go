@@ -21,9 +21,11 @@ type ServeConfig struct {
 	Dir         string // made if missing, with mode 0700
 	DB          dburl.URL
 	Connections int           // idle ones to keep open; 0 is 4
+	Guard       Guard         // limits what may be asked
 	MaxRequest  int           // bytes; 0 is what a statement may have
 	Format      answerFormat  // for those who have no client
-	ReplyWait   time.Duration // for one of them to read the answer; 0 is 10 s
+	Wait        time.Duration // for one of them to read the answer, and for a named session; 0 is 10 s
+	Idle        time.Duration // after which a named session is ended; 0 is a minute
 
 	Warn func(message string) // what a client did wrong; nil: nobody is told
 }
@@ -50,32 +52,41 @@ func Serve(ctx context.Context, cfg ServeConfig, ready func()) (ServeSummary, er
 	if cfg.MaxRequest == 0 {
 		cfg.MaxRequest = sqltext.DefaultMaxStatement
 	}
-	if cfg.ReplyWait == 0 {
-		cfg.ReplyWait = 10 * time.Second
+	if cfg.Wait == 0 {
+		cfg.Wait = 10 * time.Second
+	}
+	if cfg.Idle == 0 {
+		cfg.Idle = time.Minute
 	}
 	if cfg.DB.File == ":memory:" {
 		return ServeSummary{}, errMemory
 	}
-	s := &server{cfg: &cfg, pool: &pool{url: cfg.DB, keep: cfg.Connections}}
+	s := &server{
+		cfg:      &cfg,
+		pool:     &pool{url: cfg.DB, setup: cfg.Guard.setup(cfg.DB.Dialect), keep: cfg.Connections},
+		sessions: &namedSessions{idle: cfg.Idle, wait: cfg.Wait, all: map[string]*namedSession{}},
+		stats:    stats{started: time.Now()},
+	}
 	defer s.pool.close()
+	defer s.sessions.close()
 	// A database that cannot be had is said now, not to the first client.
 	c, err := s.pool.get(ctx, func() error { return nil })
 	if err != nil {
-		return s.sum, err
+		return ServeSummary{}, err
 	}
 	s.pool.put(c)
 	if err := s.open(); err != nil {
-		return s.sum, err
+		return ServeSummary{}, err
 	}
 	defer s.close()
 	greeter, err := fifo.OpenReader(s.dir.Path(helloPipe))
 	if err != nil {
-		return s.sum, err
+		return ServeSummary{}, err
 	}
 	defer greeter.Close()
 	questions, err := fifo.OpenReader(s.dir.Path(queryPipe))
 	if err != nil {
-		return s.sum, err
+		return ServeSummary{}, err
 	}
 	defer questions.Close()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -90,21 +101,20 @@ func Serve(ctx context.Context, cfg ServeConfig, ready func()) (ServeSummary, er
 	all.Go(func() { cancel(s.answerPlain(ctx, questions)) })
 	all.Go(func() { cancel(s.greet(ctx, greeter, &all)) })
 	all.Wait()
-	return s.sum, context.Cause(ctx)
+	return s.stats.summary(), context.Cause(ctx)
 }
 
 // servedPipes are always there.
 var servedPipes = []string{helloPipe, queryPipe, replyPipe}
 
 type server struct {
-	cfg  *ServeConfig
-	pool *pool
-	dir  *fifo.Dir
-	made bool // the directory
-
-	mu    sync.Mutex // of sum
-	sum   ServeSummary
-	swept time.Time
+	cfg      *ServeConfig
+	pool     *pool
+	sessions *namedSessions
+	stats    stats
+	dir      *fifo.Dir
+	made     bool // the directory
+	swept    time.Time
 }
 
 // open makes the directory this server's own, and the pipes in it.
@@ -210,9 +220,8 @@ func (s *server) greet(ctx context.Context, in *fifo.Reader, all *sync.WaitGroup
 				s.warn(err)
 				continue
 			}
-			s.count(func(sum *ServeSummary) { sum.Clients++ })
 			all.Go(func() {
-				if err := s.session(ctx, h, err); err != nil && ctx.Err() == nil {
+				if err := s.serveClient(ctx, h, err); err != nil && ctx.Err() == nil {
 					s.warn(err)
 				}
 			})
@@ -221,10 +230,4 @@ func (s *server) greet(ctx context.Context, in *fifo.Reader, all *sync.WaitGroup
 			s.sweep(arrival)
 		}
 	}
-}
-
-func (s *server) count(add func(*ServeSummary)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	add(&s.sum)
 }

@@ -259,7 +259,7 @@ func numbers(n int) string {
 // An answer that nobody fetches is not the next one's, and what nobody waits
 // for is not run.
 func TestPlainUnread(t *testing.T) {
-	s := startServe(t, ServeConfig{ReplyWait: 50 * time.Millisecond})
+	s := startServe(t, ServeConfig{Wait: 50 * time.Millisecond})
 	got := ""
 	for pause := 20 * time.Millisecond; got != `{"a":"new"}`+"\n"; pause *= 2 {
 		writeTo(t, filepath.Join(s.dir, "query"), "CREATE TABLE old (a)")

@@ -18,8 +18,16 @@ import (
 // errGone ends what is running for a client that is not there any more.
 var errGone = errors.New("the client is gone")
 
-// session serves one client. helloErr is what was wrong with its hello.
-func (s *server) session(ctx context.Context, h hello, helloErr error) error {
+// session is one client's.
+type session struct {
+	*server
+	options
+	named *namedSession // once it was needed
+}
+
+// serveClient serves a client to its end. helloErr is what was wrong with its
+// hello.
+func (s *server) serveClient(ctx context.Context, h hello, helloErr error) error {
 	query, err := s.dir.Open(h.id+querySuffix, os.O_RDONLY)
 	if err != nil {
 		return err
@@ -37,9 +45,16 @@ func (s *server) session(ctx context.Context, h hello, helloErr error) error {
 	rows, err := h.format.newWriter(out)
 	helloErr = errors.Join(helloErr, err)
 	out.End(helloErr)
-	if err := out.Flush(); err != nil || helloErr != nil {
+	if h.status && helloErr == nil {
+		line, err := s.stats.line()
+		_, _ = out.Write(line) // an error stays until Flush
+		out.End(err)
+	}
+	if err := out.Flush(); err != nil || helloErr != nil || h.status {
 		return helloErr
 	}
+	s.stats.came()
+	defer s.stats.went()
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -54,11 +69,13 @@ func (s *server) session(ctx context.Context, h hello, helloErr error) error {
 		_ = reply.SetWriteDeadline(time.Now().Add(lastWords))
 	})
 	defer stop()
+	c := &session{server: s, options: h.options}
+	defer c.close()
 	requests := newRequests(query, s.cfg.MaxRequest)
 	for {
 		sql, err := requests.next()
 		if err == nil {
-			err = s.answer(ctx, sql, rows, out.FlushSoon)
+			err = c.answer(ctx, sql, rows, out.FlushSoon)
 		} else if _, ok := errors.AsType[*tooLongError](err); !ok {
 			_ = out.Flush()
 			return nil // the client is done, or the server is
@@ -75,25 +92,73 @@ func (s *server) session(ctx context.Context, h hello, helloErr error) error {
 	}
 }
 
+func (c *session) close() {
+	if c.named != nil {
+		c.sessions.put(c.named)
+	}
+}
+
 // answer runs one question and writes its rows. It calls flush when the writer
 // behind rows should send on what it holds back.
-func (s *server) answer(ctx context.Context, sql []byte, rows record.Writer, flush func()) error {
+func (c *session) answer(ctx context.Context, sql []byte, rows record.Writer, flush func()) error {
 	script := sqltext.NewTextScanner(sql, sqltext.ScanOptions{
-		Dialect: s.cfg.DB.Dialect,
+		Dialect: c.cfg.DB.Dialect,
 		Source:  "query",
 		EOFRun:  true, // its end is unmistakable
 	})
-	err := s.pool.run(ctx, script, rows, func() error {
+	asked := time.Now()
+	err := c.run(ctx, script, rows, func() error {
 		err := rows.Flush()
 		flush()
 		return err
 	})
-	s.count(func(sum *ServeSummary) {
-		sum.In++
-		if err != nil {
-			sum.Failed++
+	err = errors.Join(err, rows.Flush())
+	c.stats.answered(time.Since(asked), err)
+	return err
+}
+
+// run runs a script on a connection that it has for itself: any, of which only
+// a clean one is used again, or that of a named session.
+func (c *session) run(ctx context.Context, script *sqltext.Scanner, rows record.Writer, flush func() error) error {
+	limited, cancel := c.cfg.Guard.begin(ctx, c.timeout)
+	defer cancel()
+	if c.session != "" {
+		return c.runNamed(ctx, limited, script, rows, flush)
+	}
+	conn, err := c.pool.get(limited, flush)
+	if err != nil {
+		return err
+	}
+	clean, broken, err := runScript(limited, conn, script, c.cfg.Guard, rows)
+	if clean && !broken {
+		c.pool.put(conn)
+	} else {
+		conn.Close()
+	}
+	return err
+}
+
+// runNamed has a context that ends with the client, and one that may end before.
+func (c *session) runNamed(client, ctx context.Context, script *sqltext.Scanner, rows record.Writer, flush func() error) (err error) {
+	if c.named == nil {
+		if c.named, err = c.sessions.take(ctx, c.session); err != nil {
+			return err
 		}
-	})
+	}
+	if err := c.named.lostError(); err != nil {
+		return err
+	}
+	if c.named.conn == nil {
+		if c.named.conn, err = c.pool.get(ctx, flush); err != nil {
+			return err
+		}
+	}
+	c.named.conn.flush = flush
+	clean, broken, err := runScript(ctx, c.named.conn, script, c.cfg.Guard, rows)
+	c.named.clean = c.named.clean && clean
+	if broken {
+		c.named.end(client.Err() == nil)
+	}
 	return err
 }
 
