@@ -16,6 +16,7 @@ import (
 // are kept.
 type hostile struct {
 	url    dburl.URL
+	login  func(c net.Conn) error
 	answer func(sql string) (packets [][]byte)
 	got    chan []byte // what came behind an answer
 }
@@ -30,7 +31,7 @@ func newHostile(t *testing.T, answer func(sql string) [][]byte) *hostile {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &hostile{url: u, answer: answer, got: make(chan []byte, 100)}
+	h := &hostile{url: u, login: anybody, answer: answer, got: make(chan []byte, 100)}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -52,17 +53,25 @@ func newHostile(t *testing.T, answer func(sql string) [][]byte) *hostile {
 
 var packetOK = []byte{0, 0, 0, 2, 0, 0, 0}
 
-func (h *hostile) serve(c net.Conn) {
-	// Protocol::HandshakeV10; no TLS among the capabilities.
-	greeting := []byte("\x0a5.5.5\x00" + "\x07\x00\x00\x00" + "abcdefgh\x00" + "\x89\xa2" + "\x2d\x02\x00" +
-		"\x08\x00" + "\x15" + strings.Repeat("\x00", 10) + "ijklmnopqrst\x00" + "mysql_native_password\x00")
-	if writePacket(c, 0, greeting) != nil {
-		return
+// greeting is Protocol::HandshakeV10; no TLS among the capabilities.
+func greeting(plugin string) []byte {
+	return []byte("\x0a5.5.5\x00" + "\x07\x00\x00\x00" + "abcdefgh\x00" + "\x89\xa2" + "\x2d\x02\x00" +
+		"\x08\x00" + "\x15" + strings.Repeat("\x00", 10) + "ijklmnopqrst\x00" + plugin + "\x00")
+}
+
+// anybody may come in.
+func anybody(c net.Conn) error {
+	if err := writePacket(c, 0, greeting("mysql_native_password")); err != nil {
+		return err
 	}
 	if _, err := readPacket(c); err != nil { // the answer to the greeting
-		return
+		return err
 	}
-	if writePacket(c, 2, packetOK) != nil {
+	return writePacket(c, 2, packetOK)
+}
+
+func (h *hostile) serve(c net.Conn) {
+	if h.login(c) != nil {
 		return
 	}
 	for {

@@ -62,7 +62,7 @@ func (f *optionFiles) readDefaults(getenv func(string) string, extra string) err
 		paths = append(paths, filepath.Join(home, "my.cnf"))
 	}
 	for _, path := range paths {
-		if err := f.readIfThere(path); err != nil {
+		if err := f.readIfThere(path, 0); err != nil {
 			return err
 		}
 	}
@@ -74,12 +74,12 @@ func (f *optionFiles) readDefaults(getenv func(string) string, extra string) err
 	if f.home == "" {
 		return nil
 	}
-	return f.readIfThere(filepath.Join(f.home, ".my.cnf"))
+	return f.readIfThere(filepath.Join(f.home, ".my.cnf"), 0)
 }
 
 // readIfThere passes over a file that is not there or not for this user.
-func (f *optionFiles) readIfThere(path string) error {
-	err := f.read(path, 0)
+func (f *optionFiles) readIfThere(path string, depth int) error {
+	err := f.read(path, depth)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return nil
 	}
@@ -183,11 +183,7 @@ func (f *optionFiles) directive(line string, depth int) error {
 		if path == "" {
 			return errNoPath
 		}
-		err := f.read(path, depth+1)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-			return nil
-		}
-		return err
+		return f.readIfThere(path, depth+1)
 	case "includedir":
 		if path == "" {
 			return errNoPath
@@ -200,7 +196,7 @@ func (f *optionFiles) directive(line string, depth int) error {
 			if filepath.Ext(e.Name()) != ".cnf" {
 				continue
 			}
-			if err := f.read(filepath.Join(path, e.Name()), depth+1); err != nil {
+			if err := f.readIfThere(filepath.Join(path, e.Name()), depth+1); err != nil {
 				return err
 			}
 		}

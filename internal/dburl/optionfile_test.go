@@ -128,6 +128,9 @@ func TestIncludes(t *testing.T) {
 	writeFile(t, path("d/10.cnf"), "[client]\nin=10\n")
 	writeFile(t, path("d/x.txt"), "[client]\nin=x\n")
 	writeFile(t, path("d/.cnf"), "[client]\nin=hidden\n")
+	if err := os.Symlink("nowhere", path("d/11.cnf")); err != nil {
+		t.Fatal(err)
+	}
 	writeFile(t, path("self.cnf"), fmt.Sprintf("[client]\na=1\n!include %s\n", path("self.cnf")))
 	writeFile(t, path("suffix.cnf"), "[client]\na=1\n[client_x]\na=2\n[mysql_y]\na=3\n")
 	for _, tt := range []struct {
