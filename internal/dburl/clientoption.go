@@ -2,10 +2,8 @@ package dburl
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // apply takes an option of the mysql client that concerns the connection, and
@@ -44,9 +42,7 @@ func (d *defaults) apply(o option) (err error) {
 			err = errors.New("it is tcp or socket here")
 		}
 	case "connect-timeout":
-		var seconds uint64
-		seconds, err = strconv.ParseUint(o.value, 10, 31)
-		d.Timeout = time.Duration(seconds) * time.Second
+		d.Timeout, err = parseDuration(o.value)
 	case "compress":
 		d.Compress = on
 	case "ssl":
@@ -59,7 +55,7 @@ func (d *defaults) apply(o option) (err error) {
 	case "ssl-verify-server-cert":
 		d.verify = &on
 	case "ssl-capath", "ssl-crl", "ssl-crlpath":
-		err = fmt.Errorf("there is no such option here, and without it less would be verified")
+		err = errors.New("there is no such option here, and without it less would be verified")
 	}
 	return err
 }

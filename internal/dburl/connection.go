@@ -1,6 +1,7 @@
 package dburl
 
 import (
+	"cmp"
 	"fmt"
 
 	"pipeworks/internal/sqltext"
@@ -83,8 +84,8 @@ func newDefaults(options []option, getenv func(string) string) (*defaults, error
 	if host := getenv("MYSQL_HOST"); host != "" {
 		d.Host, d.socket = host, false
 	}
-	d.Socket = or(getenv("MYSQL_UNIX_PORT"), d.Socket)
-	d.User = or(d.User, or(getenv("USER"), getenv("LOGNAME")))
+	d.Socket = cmp.Or(getenv("MYSQL_UNIX_PORT"), d.Socket)
+	d.User = cmp.Or(d.User, getenv("USER"), getenv("LOGNAME"))
 	if password := getenv("MYSQL_PWD"); password != "" {
 		d.Password, d.ask = Secret(password), false
 	}
@@ -99,23 +100,23 @@ func newDefaults(options []option, getenv func(string) string) (*defaults, error
 
 // fill sets what u leaves open.
 func (d *defaults) fill(u *URL) {
-	u.User = or(u.User, d.User)
-	u.Password = or(u.Password, d.Password)
-	u.Database = or(u.Database, d.Database)
+	u.User = cmp.Or(u.User, d.User)
+	u.Password = cmp.Or(u.Password, d.Password)
+	u.Database = cmp.Or(u.Database, d.Database)
 	if u.Host == "" && u.Socket == "" {
 		switch {
 		case d.tcp:
-			u.Host = or(d.Host, "localhost")
+			u.Host = cmp.Or(d.Host, "localhost")
 		case !d.socket && d.Host != "localhost":
 			u.Host = d.Host
 		}
 	}
 	if u.Host != "" {
-		u.Port = or(or(u.Port, d.Port), defaultPort)
+		u.Port = cmp.Or(u.Port, d.Port, defaultPort)
 	} else {
-		u.Socket = or(or(u.Socket, d.Socket), DefaultSocket)
+		u.Socket = cmp.Or(u.Socket, d.Socket, DefaultSocket)
 	}
-	if u.TLS == "" && u.TLSCA == "" {
+	if u.TLS == "" && u.TLSCA == "" && u.Host != "" { // a unix socket has no listeners, and its server no name
 		u.TLS, u.TLSCA = d.TLS, d.TLSCA
 	}
 	if u.TLSCert == "" && u.TLSKey == "" {
@@ -131,17 +132,8 @@ func (d *defaults) fill(u *URL) {
 			u.TLS = TLSPreferred
 		}
 	}
-	u.Timeout = or(u.Timeout, d.Timeout)
+	u.Timeout = cmp.Or(u.Timeout, d.Timeout)
 	u.Compress = u.Compress || d.Compress
 }
 
 const defaultPort = 3306
-
-// or is the first that says something.
-func or[T comparable](a, b T) T {
-	var zero T
-	if a == zero {
-		return b
-	}
-	return a
-}

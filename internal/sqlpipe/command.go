@@ -34,8 +34,9 @@ error stops the stream: nothing after it has run. A last statement without a
 semicolon runs only if a newline follows it, since a writer that died leaves
 none; --eof run takes it as it is.
 
-A password goes into $PIPEWORKS_DB: mysql://user:password@host/name. In --db it
-is refused: every user of the machine could read it.`,
+A password goes into $PIPEWORKS_DB (mysql://user:password@host/name), an option
+file such as ~/.my.cnf, or where a flag says. In --db it is refused: every user
+of the machine could read it.`,
 		Flags: slices.Concat([]cli.Flag{
 			cmdline.DBFlag(),
 			&cli.StringSliceFlag{Name: "execute", Aliases: []string{"e"}, Usage: "run `SQL` instead of the input; repeatable"},
