@@ -12,8 +12,6 @@ import (
 
 	whatwgerrors "github.com/nlnwa/whatwg-url/errors"
 	whatwg "github.com/nlnwa/whatwg-url/url"
-
-	"pipeworks/internal/extract"
 )
 
 // address is an http or https URL, parsed and normalised by the rules that
@@ -137,27 +135,6 @@ func (a *address) redirect(location string) (*address, error) {
 // robots is where the rules of the address's origin are.
 func (a *address) robots() *address {
 	return &address{href: a.origin + "/robots.txt", origin: a.origin, host: a.host}
-}
-
-// resolver resolves the links of the page at a.
-func (a *address) resolver() extract.Resolver {
-	var base *whatwg.Url // parsed once for all links
-	return func(baseHref, ref string) (string, bool) {
-		if base == nil {
-			var err error
-			if base, err = whatwg.ParseRef(a.href, baseHref); err != nil {
-				base, err = whatwg.Parse(a.href)
-			}
-			if err != nil {
-				return "", false
-			}
-		}
-		u, err := base.Parse(ref)
-		if err != nil {
-			return "", false
-		}
-		return u.Href(false), true
-	}
 }
 
 // loopback reports whether the address is on this machine, judging by its

@@ -3,6 +3,8 @@ package crawl
 import (
 	"strings"
 	"testing"
+
+	whatwg "github.com/nlnwa/whatwg-url/url"
 )
 
 var addresses = []struct{ text, href, failure string }{
@@ -105,6 +107,29 @@ func TestResolver(t *testing.T) {
 			t.Errorf("%q at base %q: %q, want %q", c.ref, c.base, got, c.expect)
 		}
 	}
+}
+
+// Links that look plain are resolved as all others are.
+func FuzzResolve(f *testing.F) {
+	for _, base := range []string{"http://a.test/", "http://a.test/d/e/f.html?q", "https://u:p@a.test:8080//x//y", "http://a.test", "data:x"} {
+		for _, ref := range []string{"x", "x.html", "../x", "../../../x/y.z#f-1", "/x/y", "//b.test/x", "/..", ".x", "x/..", "x/.y", "", "..", "../", "#f", "x#a/b", "x#.", "?q", "a:b", "x y", "x//y", "../x//", "/", "..//x"} {
+			f.Add(base, ref)
+		}
+	}
+	f.Fuzz(func(t *testing.T, base, ref string) {
+		url, err := whatwg.Parse(base)
+		if err != nil {
+			return
+		}
+		want := ""
+		u, err := url.Parse(ref)
+		if err == nil {
+			want = u.Href(false)
+		}
+		if got, ok := newLinkBase(url).resolve(ref); got != want || ok != (err == nil) {
+			t.Errorf("%q at base %q: %q, want %q", ref, base, got, want)
+		}
+	})
 }
 
 // What was parsed parses to itself, names its origin, and is what the request

@@ -3,7 +3,6 @@ package extract
 import (
 	"bytes"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,91 +10,89 @@ import (
 	"golang.org/x/net/html"
 )
 
-// manualPage is a page of the Python manual, if that is installed, else a
-// generated one of the same kind.
-func manualPage() []byte {
-	paths, _ := filepath.Glob("/usr/share/doc/python3.*/html/library/argparse.html")
-	if len(paths) > 0 {
-		if page, err := os.ReadFile(paths[0]); err == nil {
-			return page
+// benchPages are the pages of the manuals that are installed, or a generated
+// one of their kind.
+func benchPages(b *testing.B) (pages [][]byte) {
+	eachManualPage(b, func(path string) {
+		page, err := os.ReadFile(path)
+		if err != nil {
+			b.Fatal(err)
 		}
+		pages = append(pages, page)
+	})
+	if pages == nil {
+		const item = `<li><p class="x"><a class="reference internal" href="library/os.html#os.fork"><code>os.fork</code></a> makes a process.</p></li>`
+		pages = append(pages, []byte("<title>Manual</title><ul>"+strings.Repeat(item, 200)+"</ul>"))
 	}
-	return []byte("<title>Manual</title><ul>" + strings.Repeat(`<li><p class="x"><a class="reference internal" href="library/os.html#os.fork"><code>os.fork</code></a> makes a process.</p></li>`, 1000) + "</ul>")
+	return pages
 }
 
 // BenchmarkPage measures what is taken from a page: by this package, and by
-// the loop that one writes with goquery.
+// the loops that one writes with goquery and with the tokenizer.
 func BenchmarkPage(b *testing.B) {
-	page := manualPage()
-	resolve := func(_, ref string) (string, bool) { return ref, true }
-	run := func(name string, x *Extractor) {
+	pages := benchPages(b)
+	run := func(name string, read func(page []byte)) {
 		b.Run(name, func(b *testing.B) {
-			b.SetBytes(int64(len(page)))
+			b.ReportAllocs()
+			n := 0
 			for b.Loop() {
-				if p := x.Extract(Source{page, "text/html; charset=utf-8", resolve}); p.Err != nil {
-					b.Fatal(p.Err)
-				}
+				read(pages[n%len(pages)])
+				n++
 			}
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "pages/s")
 		})
 	}
-	run("title and links", extractor(b, Config{}, "links[]=a@href"))
-	b.Run("title and links, goquery", func(b *testing.B) {
-		b.SetBytes(int64(len(page)))
-		for b.Loop() {
-			doc, err := goquery.NewDocumentFromReader(bytes.NewReader(page))
-			if err != nil {
-				b.Fatal(err)
-			}
-			_ = doc.Find("title").Text()
-			var links []string
-			doc.Find("a").Each(func(_ int, a *goquery.Selection) {
-				if href, ok := a.Attr("href"); ok {
-					links = append(links, href)
-				}
-			})
-		}
-	})
-	b.Run("title and links, x/net tokenizer", func(b *testing.B) {
-		b.SetBytes(int64(len(page)))
-		for b.Loop() {
-			z := html.NewTokenizer(bytes.NewReader(page))
-			links := 0
-			for {
-				t := z.Next()
-				if t == html.ErrorToken {
-					break
-				}
-				if t == html.StartTagToken {
-					if name, more := z.TagName(); string(name) == "a" {
-						for more {
-							var k, v []byte
-							if k, v, more = z.TagAttr(); string(k) == "href" {
-								links += len(string(v))
-							}
-						}
-					}
-				}
-			}
-			if links == 0 {
-				b.Fatal("no links")
+	extracting := func(x *Extractor) func(page []byte) {
+		return func(page []byte) {
+			if p := x.Extract(Source{page, "text/html; charset=utf-8", atTest}); p.Err != nil {
+				b.Fatal(p.Err)
 			}
 		}
-	})
-	run("class", extractor(b, Config{}, "x[]=.reference"))
-	run("text", extractor(b, Config{Text: true}))
-	run("any selector", extractor(b, Config{}, "x[]=li > p:first-child"))
-	b.Run("any selector, goquery", func(b *testing.B) {
-		b.SetBytes(int64(len(page)))
-		for b.Loop() {
-			doc, err := goquery.NewDocumentFromReader(bytes.NewReader(page))
-			if err != nil {
-				b.Fatal(err)
-			}
-			_ = doc.Find("title").Text()
-			var texts []string
-			doc.Find("li > p:first-child").Each(func(_ int, p *goquery.Selection) {
-				texts = append(texts, strings.Join(strings.Fields(p.Text()), " "))
-			})
+	}
+	run("title and links", extracting(extractor(b, Config{}, "links[]=a@href")))
+	run("title and links/goquery", func(page []byte) { withGoquery(b, page, "a") })
+	run("title and links/tokenizer", withTokenizer)
+	run("class", extracting(extractor(b, Config{}, "x[]=.reference")))
+	run("text", extracting(extractor(b, Config{Text: true})))
+	run("any selector", extracting(extractor(b, Config{}, "links[]=:not(h1) > a@href")))
+	run("any selector/goquery", func(page []byte) { withGoquery(b, page, ":not(h1) > a") })
+}
+
+func withGoquery(b *testing.B, page []byte, css string) {
+	doc, err := goquery.NewDocumentFromReader(bytes.NewReader(page))
+	if err != nil {
+		b.Fatal(err)
+	}
+	_ = doc.Find("title").Text()
+	var links []string
+	doc.Find(css).Each(func(_ int, a *goquery.Selection) {
+		if href, ok := a.Attr("href"); ok {
+			links = append(links, href)
 		}
 	})
+}
+
+func withTokenizer(page []byte) {
+	z := html.NewTokenizer(bytes.NewReader(page))
+	title := false
+	for {
+		switch z.Next() {
+		case html.ErrorToken:
+			return
+		case html.TextToken:
+			if title {
+				_ = string(z.Text())
+			}
+			title = false
+		case html.StartTagToken:
+			name, more := z.TagName()
+			title = string(name) == "title"
+			for more && string(name) == "a" {
+				var key, value []byte
+				if key, value, more = z.TagAttr(); string(key) == "href" {
+					_ = string(value)
+				}
+			}
+		}
+	}
 }

@@ -217,19 +217,27 @@ func (r *reading) resolve(ref string) (string, bool) {
 // links resolves the links of a page, of which each counts once.
 func (r *reading) links(links []link) []Link {
 	var urls []Link
-	at := map[string]int{}
+	const noLink = -1
+	at := map[string]int{} // in urls, of references as they are and as they are resolved
 	for _, l := range links {
-		url, ok := r.resolve(l.href)
-		if !ok || !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
-			continue
+		ref, _, _ := strings.Cut(l.href, "#")
+		i, known := at[ref]
+		if !known {
+			url, ok := r.resolve(ref)
+			switch i, known = at[url]; {
+			case known && ok:
+			case ok && (strings.HasPrefix(url, "http://") || strings.HasPrefix(url, "https://")):
+				i = len(urls)
+				urls = append(urls, Link{url, l.noFollow})
+				at[url] = i
+			default:
+				i = noLink
+			}
+			at[ref] = i
 		}
-		url, _, _ = strings.Cut(url, "#")
-		if i, known := at[url]; known {
+		if i != noLink {
 			urls[i].NoFollow = urls[i].NoFollow && l.noFollow
-			continue
 		}
-		at[url] = len(urls)
-		urls = append(urls, Link{url, l.noFollow})
 	}
 	return urls
 }
