@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // clientScripts are split here and by the mariadb client, beside those of
@@ -159,6 +161,48 @@ func TestAsTheClientSplits(t *testing.T) {
 		}
 	}
 	t.Logf("%d scripts, of which %d end in an error on purpose", len(scripts), stopped)
+}
+
+// Files that a script sources are read as the client reads them: a delimiter
+// that one of them sets stays, a last statement runs at its end.
+func TestSourceAsTheClient(t *testing.T) {
+	c := newClient(t)
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for name, script := range map[string]string{
+		"a.sql":   "SELECT 'a';\nsource b.sql\nSELECT 'a2'//\n",
+		"b.sql":   "delimiter //\nSELECT 'b'; SELECT 'b2'//\n",
+		"c c.sql": "\ufeffSELECT 'c'//\ndelimiter ;\n",
+		"d.sql":   "SELECT 'd'",
+	} {
+		if err := os.WriteFile(name, []byte(script), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	scripts := []string{
+		"source a.sql\nSELECT 1//\nsource c c.sql\nSELECT 2;\n",
+		"SELECT 1; source a.sql;\n\\. c c.sql\nSELECT 2;\n",
+		"  SOURCE  b.sql\nSELECT 1; SELECT 2//\n",
+		"source d.sql\nSELECT 1;\n",
+	}
+	logs := c.run(t, scripts)
+	for i, script := range scripts {
+		s := NewScanner(strings.NewReader(script), ScanOptions{EOFRun: true, Include: func(name string) (io.ReadCloser, error) { return os.Open(name) }})
+		var got []string
+		for {
+			st, err := s.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%q: %v", script, err)
+			}
+			got = append(got, string(st.Text))
+		}
+		if diff := cmp.Diff(logs[i], got); diff != "" {
+			t.Errorf("%q (-client +got):\n%s", script, diff)
+		}
+	}
 }
 
 func number(t *testing.T, name string, otherwise int) int {

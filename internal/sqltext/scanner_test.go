@@ -267,16 +267,20 @@ var carriageReturns = regexp.MustCompile(`\r+\n`)
 // Statements that are joined again are split as before, however the input is
 // cut into reads.
 func FuzzScanner(f *testing.F) {
+	const sqliteBit, noBackslashBit, ansiBit = 1, 2, 4
 	for _, tt := range mysqlTests {
-		f.Add(tt.script, false)
+		for _, bits := range []uint8{0, noBackslashBit, ansiBit} {
+			f.Add(tt.script, bits)
+		}
 	}
 	for _, tt := range sqliteTests {
-		f.Add(tt.script, true)
+		f.Add(tt.script, uint8(sqliteBit))
 	}
-	f.Add("7T 1\n;system rm -rf x\n", false)
-	f.Add("use sh`op\nS", false)
-	f.Fuzz(func(t *testing.T, script string, sqlite bool) {
-		o := ScanOptions{Source: "in"}
+	f.Add("7T 1\n;system rm -rf x\n", uint8(0))
+	f.Add("use sh`op\nS", uint8(0))
+	f.Fuzz(func(t *testing.T, script string, bits uint8) {
+		sqlite := bits&sqliteBit != 0
+		o := ScanOptions{Source: "in", Modes: Modes{bits&noBackslashBit != 0, bits&ansiBit != 0}}
 		// MySQL's statements are joined by a delimiter that none of them has,
 		// since those of a script with DELIMITER may have semicolons in them.
 		prefix, delimiter := ";", ";"
