@@ -1,5 +1,4 @@
-// Package compressed reads what gzip, zstd and brotli have compressed: files, and
-// the bodies of HTTP answers.
+// Package compressed reads files that gzip and zstd have compressed.
 package compressed
 
 import (
@@ -10,9 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -83,32 +80,4 @@ func plain(err error) error {
 		return fmt.Errorf("decompressing takes a window of more than %d MiB", maxWindow>>20)
 	}
 	return err
-}
-
-// maxContentWindow is how far back zstd may refer in an HTTP answer: RFC 9659.
-const maxContentWindow = 8 << 20
-
-// Encodings are the codings that Decode knows, in the form of an Accept-Encoding
-// header.
-const Encodings = "gzip, br, zstd"
-
-// Decode reads a body with the given content coding (RFC 9110, section 8.4.1).
-func Decode(coding string, r io.Reader) (io.ReadCloser, error) {
-	switch coding {
-	case "identity":
-		return io.NopCloser(r), nil
-	case "gzip", "x-gzip":
-		return gzip.NewReader(r)
-	case "deflate":
-		return zlib.NewReader(r)
-	case "br":
-		return io.NopCloser(brotli.NewReader(r)), nil
-	case "zstd":
-		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxContentWindow))
-		if err != nil {
-			return nil, err
-		}
-		return d.IOReadCloser(), nil
-	}
-	return nil, fmt.Errorf("encoded as %q, which was not asked for", coding)
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"pipeworks/internal/compressed"
+	"pipeworks/internal/contentcoding"
 )
 
 const (
@@ -122,7 +122,7 @@ func readBody(w *wire, encodings string, limit int, buf *bytes.Buffer) *pageErro
 	w.left = limit + 1
 	r := io.Reader(w)
 	for _, name := range slices.Backward(names) {
-		decoder, err := compressed.Decode(name, r)
+		decoder, err := contentcoding.Decode(name, r)
 		if err != nil {
 			return bodyError(w, err, limit)
 		}

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"pipeworks/internal/compressed"
+	"pipeworks/internal/contentcoding"
 )
 
 // client sends single requests. It follows no redirect and repeats nothing:
@@ -168,7 +168,7 @@ func (c *client) request(ctx context.Context, t *task, a *answer) (*http.Request
 	}
 	request.Header.Set("User-Agent", c.userAgent)
 	request.Header.Set("Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")
-	request.Header.Set("Accept-Encoding", compressed.Encodings)
+	request.Header.Set("Accept-Encoding", contentcoding.Accepted)
 	c.own.add(request, t)
 	return request, nil
 }

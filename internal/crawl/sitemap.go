@@ -7,7 +7,7 @@ import (
 	"io"
 	"strings"
 
-	"pipeworks/internal/compressed"
+	"pipeworks/internal/contentcoding"
 	"pipeworks/internal/extract"
 )
 
@@ -72,7 +72,7 @@ func (c *crawler) readSitemap(t *task, a *answer) error {
 func parseSitemap(body []byte) (pages, maps []string, err error) {
 	var r io.Reader = bytes.NewReader(body)
 	if bytes.HasPrefix(body, []byte("\x1f\x8b")) {
-		z, err := compressed.Decode("gzip", r)
+		z, err := contentcoding.Decode("gzip", r)
 		if err != nil {
 			return nil, nil, err
 		}
