@@ -129,7 +129,7 @@ type Resolver func(base, ref string) (url string, ok bool)
 type Page struct {
 	Title   record.Value
 	Charset string            // the encoding of its text; "" if it is none
-	Links   []Link            // if Config.Follow wants them
+	Links   []Link            // if Config wants them
 	Robots  robots.Directives // of its meta elements
 	Rows    [][]record.Value  // the values of Fields: one row, or one for each element of Config.Each
 	Err     error             // why the page is truncated, nil if it is not

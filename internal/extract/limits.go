@@ -5,8 +5,11 @@ import (
 	"time"
 )
 
-// rowSize is about what a row takes beside its texts.
-const rowSize = 64
+// About what a text or link, and a row, takes beside its bytes.
+const (
+	textSize = 64
+	rowSize  = 256
+)
 
 var (
 	errTime   = errors.New("it takes too long")

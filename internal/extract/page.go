@@ -18,34 +18,36 @@ type reading struct {
 	page Page
 	lim  limits
 	base string // what the page's <base href> says
-
-	start time.Time // of the work, without what it had to wait
 }
 
 // Extract reads a page. It does not keep the body.
 func (x *Extractor) Extract(src Source) *Page {
-	r := &reading{x: x, src: src, start: time.Now()}
-	r.limit(x.cfg.Timeout / 2)
+	r := &reading{x: x, src: src}
+	r.limit(x.cfg.Timeout / 4)
 	r.read()
+	if r.page.Err == nil {
+		r.page.Err = r.lim.err
+	}
 	if r.page.Rows == nil {
 		r.page.Rows = [][]record.Value{make([]record.Value, len(x.cfg.Fields()))}
 	}
 	return &r.page
 }
 
-// limit lets the work go on until some time from its start, with new limits if
-// one of the old ones was reached.
-func (r *reading) limit(until time.Duration) {
+// limit lets the work go on for some time, with new limits if one of the old
+// ones was reached: the time for a page is that for its tags, for its tree and
+// for what was found.
+func (r *reading) limit(allowed time.Duration) {
 	if r.page.Err == nil && r.lim.err != nil {
 		r.page.Err = r.lim.err
 	}
-	r.lim = limits{deadline: r.start.Add(until), output: r.x.cfg.Memory / 4}
+	r.lim = limits{deadline: time.Now().Add(allowed), output: r.x.cfg.Memory / 4}
 }
 
 func (r *reading) read() {
 	defer func() {
 		if p := recover(); p != nil { // a page that a parser cannot bear must not end the run
-			r.page.Err = fmt.Errorf("%v", p)
+			r.page.Err = fmt.Errorf("read the page: %v", p)
 		}
 	}()
 	content := contentOf(r.src.Body, r.src.ContentType)
@@ -60,7 +62,7 @@ func (r *reading) read() {
 	text, charset := decode(r.src.Body, r.src.ContentType)
 	r.page.Charset = charset
 	var body record.Value
-	if r.x.cfg.Body || content == plain {
+	if r.x.cfg.Body || r.x.wantText && content == plain {
 		text = bytes.Clone(text)
 		body = record.Value{Kind: record.Text, Bytes: text}
 	}
@@ -68,7 +70,7 @@ func (r *reading) read() {
 	case plain:
 		v := newVisitor(r.x, &r.lim, false)
 		v.readable.buf = text
-		r.rows(nil, v, body)
+		r.finish(nil, v, body)
 	case markupXML:
 		r.xml(text, body)
 	default:
@@ -98,8 +100,10 @@ func (r *reading) html(page []byte, body record.Value) {
 				return err
 			}
 			if !exact {
-				v = newVisitor(r.x, &r.lim, false)
-				v.walk(root)
+				walker := newVisitor(r.x, &r.lim, false)
+				if walker.walk(root); r.lim.err == nil {
+					v = walker
+				}
 			}
 			selected = (&tree{r.x, &r.lim}).rows(root)
 			return nil
@@ -108,7 +112,7 @@ func (r *reading) html(page []byte, body record.Value) {
 			r.page.Err = fmt.Errorf("parse HTML: %w", err)
 		}
 	}
-	r.rows(selected, v, body)
+	r.finish(selected, v, body)
 }
 
 // inMemory builds and uses a tree that takes about so many bytes, if it may.
@@ -116,67 +120,79 @@ func (r *reading) inMemory(size int, build func() error) error {
 	if size > r.x.cfg.Memory {
 		return errTree
 	}
-	waiting := time.Now()
 	r.x.memory.take(size)
 	defer r.x.memory.give(size)
-	r.start = r.start.Add(time.Since(waiting))
-	r.limit(r.x.cfg.Timeout * 3 / 4)
+	r.limit(r.x.cfg.Timeout / 2)
 	return build()
 }
 
-// rows fills in the page with what was found: selected for each row, and
+// finish fills in the page with what was found: selected for each row, and
 // what is common to all.
-func (r *reading) rows(selected [][]found, v *visitor, body record.Value) {
-	r.limit(r.x.cfg.Timeout)
+func (r *reading) finish(selected [][]found, v *visitor, body record.Value) {
+	r.limit(r.x.cfg.Timeout / 4)
 	r.base = v.base
-	p := &r.page
-	p.Robots = v.robots
+	r.page.Robots = v.robots
 	if v.title != nil {
-		p.Title = record.Value{Kind: record.Text, Bytes: v.title.text}
+		r.page.Title = record.Value{Kind: record.Text, Bytes: v.title.text}
 	}
-	var common []record.Value
-	for _, expr := range r.x.cfg.Regex {
-		common = append(common, expr.find(v.readable.buf, &r.lim))
-	}
-	if r.x.wantLinks {
-		urls := r.links(v.links)
-		if r.x.cfg.Follow {
-			p.Links = urls
-		}
-		if r.x.cfg.Links {
-			common = append(common, urlArray(urls))
-		}
-	}
-	if r.x.cfg.Meta {
-		common = append(common, v.meta.value(r.resolve))
-	}
-	if r.x.cfg.Text {
-		common = append(common, record.Value{Kind: record.Text, Bytes: v.readable.buf})
-	}
-	if r.x.cfg.Body {
-		common = append(common, body)
+	common := r.common(v, body)
+	size := 0
+	for _, value := range common {
+		size += len(value.Bytes)
 	}
 	if len(selected) == 0 {
 		selected = [][]found{nil}
 	}
 	for i, fields := range selected {
-		var row []record.Value
-		if r.x.cfg.Each != nil {
-			item := record.Value{}
-			if fields != nil {
-				item = record.Int(int64(i + 1))
-			}
-			row = append(row, item)
+		if i > 0 && !r.lim.spend(size) {
+			break
 		}
-		for j, s := range r.x.cfg.Select {
-			value := record.Value{}
-			if fields != nil {
-				value = r.field(s, fields[j].texts)
-			}
-			row = append(row, value)
-		}
-		p.Rows = append(p.Rows, append(row, common...))
+		r.page.Rows = append(r.page.Rows, append(r.row(i, fields), common...))
 	}
+}
+
+// common are the values that all rows share.
+func (r *reading) common(v *visitor, body record.Value) (values []record.Value) {
+	cfg := &r.x.cfg
+	for _, expr := range cfg.Regex {
+		values = append(values, expr.find(v.readable.buf, &r.lim))
+	}
+	if r.x.wantLinks {
+		r.page.Links = r.links(v.links)
+	}
+	if cfg.Links {
+		values = append(values, urlArray(r.page.Links))
+	}
+	if cfg.Meta {
+		values = append(values, v.meta.value(r.resolve))
+	}
+	if cfg.Text {
+		values = append(values, record.Value{Kind: record.Text, Bytes: v.readable.buf})
+	}
+	if cfg.Body {
+		values = append(values, body)
+	}
+	return values
+}
+
+// row are the values of the selectors in the row of an index; without fields
+// they are NULL.
+func (r *reading) row(i int, fields []found) (values []record.Value) {
+	if r.x.cfg.Each != nil {
+		item := record.Value{}
+		if fields != nil {
+			item = record.Int(int64(i + 1))
+		}
+		values = append(values, item)
+	}
+	for j, s := range r.x.cfg.Select {
+		value := record.Value{}
+		if fields != nil {
+			value = r.field(s, fields[j].texts)
+		}
+		values = append(values, value)
+	}
+	return values
 }
 
 // field is the value of what was selected for a field.

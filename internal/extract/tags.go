@@ -68,7 +68,7 @@ func (o *outline) begin(p phase) {
 		case beforeHead:
 			o.imply(atom.Head)
 		case inTheHead:
-			o.pop()
+			o.popTo(1)
 		case afterHead:
 			o.imply(atom.Body)
 		}

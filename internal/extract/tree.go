@@ -105,6 +105,9 @@ func (t *tree) row(within *goquery.Selection) []found {
 			elements = within.FindMatcher(&bounded{match: s.match, first: !s.all, lim: t.lim})
 		}
 		for _, element := range elements.EachIter() {
+			if !t.lim.spend(textSize) {
+				break
+			}
 			if text := t.part(s, element); text != nil {
 				row[i].texts = append(row[i].texts, text)
 			}

@@ -104,7 +104,7 @@ func (v *visitor) known(n *html.Node) {
 			v.base, v.based = href, true
 		}
 	case atom.A, atom.Area:
-		if href, ok := attr(n, "href"); ok && v.x.wantLinks && v.lim.spend(len(href)) {
+		if href, ok := attr(n, "href"); ok && v.x.wantLinks && v.lim.spend(textSize+len(href)) {
 			rel, _ := attr(n, "rel")
 			v.links = append(v.links, link{href, hasWord(rel, "nofollow")})
 		}
@@ -117,7 +117,7 @@ func (v *visitor) known(n *html.Node) {
 			}
 		}
 	case atom.Script:
-		if kind, _ := attr(n, "type"); v.x.cfg.Meta && strings.EqualFold(strings.TrimSpace(kind), "application/ld+json") {
+		if kind, _ := attr(n, "type"); v.x.cfg.Meta && strings.EqualFold(strings.TrimSpace(kind), "application/ld+json") && v.lim.spend(textSize) {
 			json := new([]byte)
 			v.meta.jsonLD = append(v.meta.jsonLD, json)
 			v.open = append(v.open, capture{node: n, raw: json})
@@ -138,7 +138,7 @@ func (v *visitor) metaElement(n *html.Node) {
 	if name == "robots" || name == v.x.cfg.Agent && name != "" {
 		v.robots.Add(content)
 	}
-	if v.x.cfg.Meta && name != "" && v.lim.spend(len(name)+len(content)) {
+	if v.x.cfg.Meta && name != "" && v.lim.spend(textSize+len(name)+len(content)) {
 		v.meta.add(name, content)
 	}
 }
@@ -149,6 +149,9 @@ func (v *visitor) selects(n *html.Node) {
 		f := &v.fields[i]
 		if !s.streams || len(f.texts) > 0 && !s.all || s.tag != 0 && s.tag != n.DataAtom || !s.match(n) {
 			continue
+		}
+		if !v.lim.spend(textSize) {
+			return
 		}
 		v.foreign = v.foreign || n.Namespace != ""
 		t := new(text)

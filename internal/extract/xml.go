@@ -29,7 +29,7 @@ func (r *reading) xml(page []byte, body record.Value) {
 	if err != nil {
 		r.page.Err = fmt.Errorf("parse XML: %w", err)
 	}
-	r.rows(selected, v, body)
+	r.finish(selected, v, body)
 }
 
 // parseXML reads XML into the nodes that selectors know. Names are in lower
@@ -122,10 +122,16 @@ func (v *visitor) feedElement(n *html.Node) {
 		if !ok {
 			href = content()
 		}
-		if href != "" && (rel == "" || rel == "alternate") {
-			v.links = append(v.links, link{href: href})
+		if rel == "" || rel == "alternate" {
+			v.feedLink(href)
 		}
 	case "loc":
-		v.links = append(v.links, link{href: content()})
+		v.feedLink(content())
+	}
+}
+
+func (v *visitor) feedLink(href string) {
+	if v.x.wantLinks && href != "" && v.lim.spend(textSize+len(href)) {
+		v.links = append(v.links, link{href: href})
 	}
 }
