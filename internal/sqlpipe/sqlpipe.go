@@ -141,7 +141,11 @@ func each(ctx context.Context, cfg *Config, in stream.Inputs, idle func() error,
 				return nil
 			}
 			if err != nil {
-				return errors.Join(idle(), err) // what came before it runs
+				failure := idle() // what came before it runs
+				if failure == nil || errors.Is(err, failure) {
+					return err
+				}
+				return errors.Join(failure, err)
 			}
 			if err := fn(st); err != nil {
 				return err

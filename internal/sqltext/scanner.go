@@ -233,15 +233,18 @@ func (s *Scanner) last() (Statement, error) {
 			return s.next()
 		}
 		return st, err
-	case open == "":
+	}
+	hint := "what wrote it may have died"
+	if open == "" {
 		open = "a statement without terminator"
+		hint += "; --eof run takes a last statement as it is"
 	}
 	line := s.gapLine
 	if s.begin >= 0 {
 		line = s.lineAt(s.begin)
 	}
 	err := &ScanError{Source: s.o.Source, Line: line, Err: fmt.Errorf("the input ends in %s: it was not run", open)}
-	err.hint = "what wrote it may have died; --eof run takes a last statement as it is"
+	err.hint = hint
 	return Statement{}, err
 }
 
