@@ -10,6 +10,7 @@ package extract
 
 import (
 	"fmt"
+	"runtime"
 	"time"
 
 	"golang.org/x/net/html/atom"
@@ -45,6 +46,7 @@ type Config struct {
 // goroutines at once.
 type Extractor struct {
 	cfg       Config
+	turns     chan struct{} // held by those at work: no more than there are processors
 	memory    *memory
 	wantLinks bool
 	wantText  bool
@@ -67,6 +69,7 @@ func (c *Config) Check() error {
 func New(cfg Config) *Extractor {
 	x := &Extractor{
 		cfg:       cfg,
+		turns:     make(chan struct{}, runtime.GOMAXPROCS(0)),
 		wantLinks: cfg.Links || cfg.Follow,
 		wantText:  cfg.Text || len(cfg.Regex) > 0,
 		streams:   cfg.Each == nil,

@@ -25,7 +25,7 @@ func TestHostilePages(t *testing.T) {
 		tooDeep  = "parse HTML: html: open stack of elements exceeds 512 nodes"
 		tooLarge = "parse HTML: its tree would take too much memory"
 		tooMuch  = "what is selected is too much"
-		tooLong  = "it takes too long"
+		tooLong  = "reading it takes too long"
 		memory   = 8 << 20
 		maxAlloc = 10 * memory // all that is ever allocated, of which most is garbage soon
 	)

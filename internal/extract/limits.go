@@ -12,7 +12,7 @@ const (
 )
 
 var (
-	errTime   = errors.New("it takes too long")
+	errTime   = errors.New("reading it takes too long")
 	errOutput = errors.New("what is selected is too much")
 	errTree   = errors.New("its tree would take too much memory")
 )

@@ -22,6 +22,8 @@ type reading struct {
 
 // Extract reads a page. It does not keep the body.
 func (x *Extractor) Extract(src Source) *Page {
+	x.turns <- struct{}{} // the time for a page is not spent waiting for the others
+	defer func() { <-x.turns }()
 	r := &reading{x: x, src: src}
 	r.limit(x.cfg.Timeout / 4)
 	r.read()

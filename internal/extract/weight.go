@@ -22,10 +22,13 @@ type weight struct {
 // Sizes of the parser's nodes, with what the allocator rounds up.
 const (
 	nodeSize      = 128
-	attributeSize = 192 // with what the tokenizer has for each
+	attributeSize = 96 // half of it is room for more
 )
 
 func (w *weight) element(attrs, length int) {
+	if attrs > maxAttributes { // the tokenizer remembers the names of all
+		attrs *= 3
+	}
 	w.bytes += nodeSize + attrs*attributeSize + length + w.extra
 }
 
