@@ -141,17 +141,25 @@ func TestNoTLS(t *testing.T) {
 	}
 }
 
-// TestJSONType: only MySQL has the type in the protocol.
-func TestJSONType(t *testing.T) {
-	// Protocol::ColumnDefinition41, its row, and the EOF packets behind both.
+// answerRows are rows of one column, of MySQL's type JSON:
+// Protocol::ColumnDefinition41, the rows, and the EOF packets behind both.
+func answerRows(texts ...string) [][]byte {
 	column := "\x03def\x00\x00\x00\x01j\x00" + "\x0c\x3f\x00" + "\xff\xff\xff\xff" + "\xf5" + "\x90\x00" + "\x00" + "\x00\x00"
 	eof := []byte("\xfe\x00\x00\x02\x00")
-	row := func(text string) []byte { return append([]byte{byte(len(text))}, text...) }
+	packets := [][]byte{{1}, []byte(column), eof}
+	for _, text := range texts {
+		packets = append(packets, append([]byte{byte(len(text))}, text...))
+	}
+	return append(packets, eof)
+}
+
+// TestJSONType: only MySQL has the type in the protocol.
+func TestJSONType(t *testing.T) {
 	h := newHostile(t, func(sql string) [][]byte {
 		if sql == "SELECT CONNECTION_ID()" {
-			return [][]byte{{1}, []byte(column), eof, row("7"), eof}
+			return answerRows("7")
 		}
-		return [][]byte{{1}, []byte(column), eof, row(`{"a": [1, "x"]}`), row("1.50"), row(`"s"`), eof}
+		return answerRows(`{"a": [1, "x"]}`, "1.50", `"s"`)
 	})
 	h.url.MaxPacket = 1 << 20
 	conn := engine{h.url}.open(t, Options{})

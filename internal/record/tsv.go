@@ -249,13 +249,17 @@ func (w *tsvWriter) Write(values []Value) error {
 // tsvEscapes are the bytes that stand escaped, and how.
 var tsvEscapes = [256]byte{'\t': 't', '\n': 'n', '\\': '\\', 0: '0'}
 
-func (w *tsvWriter) text(s []byte) {
+func (w *tsvWriter) text(s []byte) { w.buf = AppendTSV(w.buf, s) }
+
+// AppendTSV appends s as a field of TSV, which is one of LOAD DATA's by
+// default, too.
+func AppendTSV(dst, s []byte) []byte {
 	start := 0
 	for i, c := range s {
 		if e := tsvEscapes[c]; e != 0 {
-			w.buf = append(append(w.buf, s[start:i]...), '\\', e)
+			dst = append(append(dst, s[start:i]...), '\\', e)
 			start = i + 1
 		}
 	}
-	w.buf = append(w.buf, s[start:]...)
+	return append(dst, s[start:]...)
 }

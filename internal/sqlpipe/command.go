@@ -52,6 +52,8 @@ of the machine could read it.`,
 			&cli.Int64Flag{Name: "max-rows", Usage: "write no more than `N` rows of a result"},
 			&cli.BoolFlag{Name: "read-only", Usage: "refuse what would change anything"},
 			&cli.BoolFlag{Name: "warnings", Usage: "print the server's warnings on stderr, as the client does"},
+			&cli.StringFlag{Name: "load", Usage: "fill `TABLE` with the records of the input, which is no SQL then"},
+			cmdline.InputFormatFlag(),
 			&cli.BoolFlag{Name: "no-pack", Usage: "send each statement in a packet of its own"},
 			cmdline.DryRunFlag("print the statements instead of running them"),
 			cmdline.NullFlag("with -n: end each statement with NUL, not newline"),
@@ -76,6 +78,9 @@ func run(ctx context.Context, inv *cmdline.Invocation) error {
 	cfg, err := config(ctx, inv, in)
 	if err != nil {
 		return err
+	}
+	if inv.IsSet("load") {
+		return load(ctx, inv, cfg, in, start)
 	}
 	var sum Summary
 	if inv.Bool("dry-run") {
@@ -203,4 +208,33 @@ func limits(inv *cmdline.Invocation, cfg *Config) error {
 		return cmdline.Usagef("--max-rows %d: at least 1", cfg.MaxRows)
 	}
 	return nil
+}
+
+// notWithLoad are the flags that are about statements or rows.
+var notWithLoad = []string{
+	"execute", "dry-run", "transaction", "commit-every", "resume", "retries", "rejects", "max-rejects", "force", "read-only", "max-rows",
+	"require-trailer", "allow-source",
+}
+
+// load runs --load.
+func load(ctx context.Context, inv *cmdline.Invocation, cfg Config, in stream.Inputs, start time.Time) (err error) {
+	for _, name := range notWithLoad {
+		if inv.IsSet(name) {
+			return cmdline.Usagef("both --load and --%s", name)
+		}
+	}
+	table, err := sqltext.ParseTable(inv.String("load"))
+	if err != nil {
+		return cmdline.Usagef("--load %s: %w", inv.String("load"), err)
+	}
+	if cfg.Input.Format, err = inv.InputFormat(); err != nil {
+		return err
+	}
+	cfg.Input.NullAs = inv.NullAs()
+	cfg.Input.Warn = cfg.Warn
+	inv.NoteDefaultDB(cfg.DB, nil)
+	sum, err := Load(ctx, cfg, table, in)
+	inv.NoteDefaultDB(cfg.DB, err)
+	inv.Summarize(sum, start)
+	return err
 }

@@ -47,6 +47,8 @@ type Config struct {
 	MaxRows  int64                // of a result; 0: all
 	Warnings func(message string) // told the server's warnings; nil: it is not asked for them
 
+	Input record.ReaderOptions // Load: Source is set for each input
+
 	Rejects *reject.Sink // nil: stop at the first error
 
 	Warn func(message string) // told of what may surprise; nil: nobody is told
