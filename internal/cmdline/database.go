@@ -20,6 +20,11 @@ func DBFlag() cli.Flag {
 	return &cli.StringFlag{Name: "db", Usage: "database `URL`: mysql://user@host/name, sqlite:FILE (default $PIPEWORKS_DB, else a file of your own)"}
 }
 
+// DBsFlag is --db of a tool that takes several.
+func DBsFlag(several string) cli.Flag {
+	return &cli.StringSliceFlag{Name: "db", Usage: "database `URL`: mysql://user@host/name, sqlite:FILE (default $PIPEWORKS_DB, else a file of your own); repeat it to " + several}
+}
+
 // ConnectionFlags are for a tool that connects, beside --db: where MySQL's user,
 // password and address come from if the URL does not say.
 func ConnectionFlags() []cli.Flag {
@@ -35,11 +40,29 @@ func ConnectionFlags() []cli.Flag {
 
 // DB is the database that --db names, else the environment, else the default.
 // It is enough to know the dialect; to connect takes Connection.
-func (inv *Invocation) DB() (dburl.URL, error) {
-	if inv.IsSet("db") && inv.String("db") == "" {
+func (inv *Invocation) DB() (dburl.URL, error) { return inv.resolve(inv.String("db")) }
+
+// DBs are the databases of a DBsFlag: one, if none or one is named.
+func (inv *Invocation) DBs() ([]dburl.URL, error) {
+	names := inv.StringSlice("db")
+	if len(names) == 0 {
+		names = []string{""}
+	}
+	dbs := make([]dburl.URL, len(names))
+	for i, name := range names {
+		var err error
+		if dbs[i], err = inv.resolve(name); err != nil {
+			return nil, err
+		}
+	}
+	return dbs, nil
+}
+
+func (inv *Invocation) resolve(name string) (dburl.URL, error) {
+	if inv.IsSet("db") && name == "" {
 		return dburl.URL{}, &usageError{err: errors.New("--db is empty"), hint: "is the variable set that it was made of? Without --db there is a default"}
 	}
-	return dburl.Resolve(inv.String("db"), os.Getenv)
+	return dburl.Resolve(name, os.Getenv)
 }
 
 // Connection is the database that DB names, with all that connecting to it
@@ -49,6 +72,23 @@ func (inv *Invocation) Connection(ctx context.Context) (dburl.URL, error) {
 	if err != nil {
 		return u, err
 	}
+	err = inv.complete(ctx, &u)
+	return u, err
+}
+
+// Connections are the databases that DBs names, with all that connecting to
+// them takes.
+func (inv *Invocation) Connections(ctx context.Context) ([]dburl.URL, error) {
+	dbs, err := inv.DBs()
+	for i := range dbs {
+		if err == nil {
+			err = inv.complete(ctx, &dbs[i])
+		}
+	}
+	return dbs, err
+}
+
+func (inv *Invocation) complete(ctx context.Context, u *dburl.URL) (err error) {
 	settings := dburl.Settings{
 		Getenv:            os.Getenv,
 		Warn:              func(message string) { inv.Notef("warning: %s", message) },
@@ -58,9 +98,10 @@ func (inv *Invocation) Connection(ctx context.Context) (dburl.URL, error) {
 		Ask:               func() (dburl.Secret, error) { return askPassword(ctx) },
 	}
 	if settings.Password, err = inv.password(ctx, settings.Ask); err != nil {
-		return u, err
+		return err
 	}
-	return settings.Complete(u)
+	*u, err = settings.Complete(*u)
+	return err
 }
 
 // NoteDefaultDB says which database is used when nobody named one: before its

@@ -180,10 +180,10 @@ func appendLoadRow(dst []byte, values []record.Value) []byte {
 		if i > 0 {
 			dst = append(dst, '\t')
 		}
-		switch {
-		case v.Kind == record.Null:
+		switch v.Kind {
+		case record.Null:
 			dst = append(dst, `\N`...)
-		case v.Kind == record.Bool:
+		case record.Bool:
 			dst = append(dst, number(v)...)
 		default:
 			dst = record.AppendTSV(dst, v.Bytes)

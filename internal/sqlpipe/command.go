@@ -13,6 +13,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"pipeworks/internal/cmdline"
+	"pipeworks/internal/dburl"
+	"pipeworks/internal/record"
 	"pipeworks/internal/sqltext"
 	"pipeworks/internal/stream"
 )
@@ -38,7 +40,8 @@ A password goes into $PIPEWORKS_DB (mysql://user:password@host/name), an option
 file such as ~/.my.cnf, or where a flag says. In --db it is refused: every user
 of the machine could read it.`,
 		Flags: slices.Concat([]cli.Flag{
-			cmdline.DBFlag(),
+			cmdline.DBsFlag("run everything on each of several at once; the rows gain a field _db"),
+			cmdline.JobsFlag(1),
 			&cli.StringSliceFlag{Name: "execute", Aliases: []string{"e"}, Usage: "run `SQL` instead of the input; repeatable"},
 			&cli.StringFlag{Name: "eof", Value: "newline", Usage: "`WHEN` a last statement without terminator runs: newline (its line has ended), run (always)"},
 			&cli.BoolFlag{Name: "require-trailer", Usage: "fail unless the input ends in the comment that gensql --header writes"},
@@ -119,14 +122,16 @@ func inputs(inv *cmdline.Invocation) (stream.Inputs, error) {
 }
 
 func config(ctx context.Context, inv *cmdline.Invocation, in stream.Inputs) (cfg Config, err error) {
+	var dbs []dburl.URL
 	if inv.Bool("dry-run") {
-		cfg.DB, err = inv.DB()
+		dbs, err = inv.DBs()
 	} else {
-		cfg.DB, err = inv.Connection(ctx)
+		dbs, err = inv.Connections(ctx)
 	}
 	if err != nil {
 		return cfg, err
 	}
+	cfg.DB, cfg.Also = dbs[0], dbs[1:]
 	if cfg.Format, cfg.Rows, err = inv.Rows(); err != nil {
 		return cfg, err
 	}
@@ -152,6 +157,9 @@ func config(ctx context.Context, inv *cmdline.Invocation, in stream.Inputs) (cfg
 	}
 	cfg.NoPack = inv.Bool("no-pack")
 	if err := transactions(inv, &cfg); err != nil {
+		return cfg, err
+	}
+	if err := parallel(inv, &cfg); err != nil {
 		return cfg, err
 	}
 	if err := limits(inv, &cfg); err != nil {
@@ -199,7 +207,7 @@ func limits(inv *cmdline.Invocation, cfg *Config) error {
 	cfg.MaxRows = inv.Int64("max-rows")
 	cfg.ReadOnly = inv.Bool("read-only")
 	if inv.Bool("warnings") {
-		cfg.Warnings = func(message string) { fmt.Fprintln(inv.Stderr(), message) }
+		cfg.Warnings = func(message string) { _, _ = fmt.Fprintln(inv.Stderr(), message) }
 	}
 	switch {
 	case cfg.Connect.Timeout < 0 || inv.IsSet("timeout") && cfg.Connect.Timeout == 0:
@@ -212,7 +220,7 @@ func limits(inv *cmdline.Invocation, cfg *Config) error {
 
 // notWithLoad are the flags that are about statements or rows.
 var notWithLoad = []string{
-	"execute", "dry-run", "transaction", "commit-every", "resume", "retries", "rejects", "max-rejects", "force", "read-only", "max-rows",
+	"execute", "dry-run", "jobs", "transaction", "commit-every", "resume", "retries", "rejects", "max-rejects", "force", "read-only", "max-rows",
 	"require-trailer", "allow-source",
 }
 
@@ -222,6 +230,9 @@ func load(ctx context.Context, inv *cmdline.Invocation, cfg Config, in stream.In
 		if inv.IsSet(name) {
 			return cmdline.Usagef("both --load and --%s", name)
 		}
+	}
+	if len(cfg.Also) > 0 {
+		return cmdline.Usagef("both --load and several --db")
 	}
 	table, err := sqltext.ParseTable(inv.String("load"))
 	if err != nil {
@@ -237,4 +248,34 @@ func load(ctx context.Context, inv *cmdline.Invocation, cfg Config, in stream.In
 	inv.NoteDefaultDB(cfg.DB, err)
 	inv.Summarize(sum, start)
 	return err
+}
+
+// parallel is what the flags say that make more than one session.
+func parallel(inv *cmdline.Invocation, cfg *Config) error {
+	cfg.Jobs = inv.Int("jobs")
+	if cfg.Jobs < 1 {
+		return cmdline.Usagef("--jobs %d: at least 1", cfg.Jobs)
+	}
+	if cfg.Jobs == 1 && len(cfg.Also) == 0 {
+		return nil
+	}
+	if !inv.IsSet("format") {
+		cfg.Format = record.JSONL
+	}
+	switch {
+	case cfg.Jobs > 1 && len(cfg.Also) > 0:
+		return cmdline.Usagef("both --jobs and several --db")
+	case cfg.Jobs > 1 && cfg.chunked():
+		return cmdline.Usagef("--jobs keeps no order: no --transaction or --commit-every")
+	case cfg.DB.File == ":memory:":
+		return cmdline.Usagef("a database in memory is another one for each connection")
+	case cfg.Format == record.Table || cfg.Format != record.JSONL && !cfg.Rows.NoHeader:
+		return cmdline.UsageHint(fmt.Errorf("--format %s: rows of several connections mix, and have no common header", cfg.Format), "-f jsonl, or --no-header with csv and tsv")
+	}
+	for _, db := range cfg.Also {
+		if db.Dialect != cfg.DB.Dialect {
+			return cmdline.Usagef("one --db is MySQL and another SQLite: they read SQL otherwise")
+		}
+	}
+	return nil
 }

@@ -231,6 +231,8 @@ func (s *session) reject(err error) error {
 	if failed.Last > 0 || dbErr.ConnectionLost() || s.cfg.chunked() && dbErr.Retryable() {
 		return failed // about more than this statement
 	}
+	s.cfg.rejecting.Lock()
+	defer s.cfg.rejecting.Unlock()
 	return s.cfg.Rejects.Add(reject.Record{
 		Source:    failed.Source,
 		Line:      failed.Line,

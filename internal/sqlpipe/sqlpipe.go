@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"pipeworks/internal/database"
 	"pipeworks/internal/dburl"
@@ -27,6 +28,8 @@ import (
 type Config struct {
 	DB      dburl.URL
 	Connect database.Options
+	Also    []dburl.URL         // other databases, which get the same statements at the same time
+	Jobs    int                 // connections, which take the statements in any order; 0 is 1
 	Scan    sqltext.ScanOptions // the dialect is the DB's
 
 	// modes tells the session's modes behind a statement that may have set
@@ -49,7 +52,8 @@ type Config struct {
 
 	Input record.ReaderOptions // Load: Source is set for each input
 
-	Rejects *reject.Sink // nil: stop at the first error
+	Rejects   *reject.Sink // nil: stop at the first error
+	rejecting *sync.Mutex
 
 	Warn func(message string) // told of what may surprise; nil: nobody is told
 	Note func(message string) // told of each step; nil: nobody is told
@@ -69,27 +73,37 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (sum 
 	if cfg.Rejects == nil {
 		cfg.Rejects = &reject.Sink{Tool: "sqlpipe"}
 	}
-	rows, err := record.NewWriter(out, cfg.Format, cfg.Rows)
-	if err != nil {
-		return sum, err
+	cfg.rejecting = new(sync.Mutex)
+	if cfg.Jobs > 1 || len(cfg.Also) > 0 {
+		sum, err = runCrew(ctx, &cfg, in, out)
+	} else {
+		sum, err = runSession(ctx, &cfg, in, out)
 	}
-	session, err := openSession(ctx, &cfg, cfg.DB, rows)
-	if err != nil {
-		return sum, err
-	}
-	if cfg.Scan.Modes, err = session.modes(ctx); err == nil {
-		cfg.modes = func([]byte) (sqltext.Modes, error) { return session.modes(ctx) }
-		err = each(ctx, &cfg, in, func() error { return session.idle(ctx) }, func(st sqltext.Statement) error {
-			return session.take(ctx, st)
-		})
-	}
-	err = session.close(ctx, err)
-	sum = session.sum
 	sum.Rejected = cfg.Rejects.Count()
 	if err == nil {
 		err = cfg.Rejects.Err()
 	}
 	return sum, err
+}
+
+// runSession executes the statements of in on one connection.
+func runSession(ctx context.Context, cfg *Config, in stream.Inputs, out io.Writer) (sum Summary, err error) {
+	rows, err := record.NewWriter(out, cfg.Format, cfg.Rows)
+	if err != nil {
+		return sum, err
+	}
+	session, err := openSession(ctx, cfg, cfg.DB, rows)
+	if err != nil {
+		return sum, err
+	}
+	if cfg.Scan.Modes, err = session.modes(ctx); err == nil {
+		cfg.modes = func([]byte) (sqltext.Modes, error) { return session.modes(ctx) }
+		err = each(ctx, cfg, in, func() error { return session.idle(ctx) }, func(st sqltext.Statement) error {
+			return session.take(ctx, st)
+		})
+	}
+	err = session.close(ctx, err)
+	return session.sum, err
 }
 
 // Listing says how List writes statements.

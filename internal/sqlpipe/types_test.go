@@ -129,10 +129,11 @@ func rowsOf(values string) string {
 	for i := 0; i < len(values); i++ {
 		switch c := values[i]; {
 		case quote != 0:
-			if c == '\\' {
+			switch c {
+			case '\\':
 				b.WriteByte(c)
 				i++
-			} else if c == quote {
+			case quote:
 				quote = 0
 			}
 		case c == '\'':
