@@ -18,34 +18,8 @@ import (
 	"pipeworks/internal/record"
 )
 
-// How a client and the server talk, in a directory of named pipes:
-//
-// The client makes two pipes, ID.query and ID.reply, ID being 32 random
-// hexadecimal digits, opens both, and writes a line to the pipe hello, in one
-// write of at most 4096 bytes:
-//
-//	1 ID OPTIONS
-//
-// (It may write a newline first, against what another left without one.)
-// 1 is the version; OPTIONS, which may be missing, are the format of the answers
-// and more, as in a URL's query:
-// format=csv&null-as=NULL&header=no&binary=hex&session=NAME&timeout=5s. The
-// server opens both pipes, removes their names, and answers in the reply pipe:
-//
-//	. 0
-//
-// A question is SQL, ended by a NUL byte, in the query pipe. Its answer is
-// lines in the reply pipe: the rows, with one more dot in front of those that
-// begin with a dot, and then a line of a dot, a space, and the exit status:
-//
-//	. 0
-//	. 1 <tab> MESSAGE [<tab> HINT]
-//
-// where backslash, tab and newline in MESSAGE and HINT are \\, \t and \n. Any
-// number of questions may follow, also before the answers to earlier ones have
-// come. The end of file in the query pipe is the end of the session; that
-// nobody has the reply pipe open stops what is running for it. The end of file
-// in the reply pipe tells the client that the server is gone.
+// How a client and the server talk in a directory of named pipes is in
+// docs/protocol.md.
 const (
 	helloPipe     = "hello"
 	queryPipe     = "query" // of those who have no client
