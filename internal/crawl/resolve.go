@@ -44,9 +44,12 @@ func newLinkBase(url *whatwg.Url) *linkBase {
 	return b
 }
 
-// resolve makes a link absolute. Most links are plain paths, for which there is
-// nothing to parse (the fuzz target compares).
+// resolve makes a link absolute. Most links are plain paths or plain URLs, for
+// which there is nothing to parse (the fuzz target compares).
 func (b *linkBase) resolve(ref string) (string, bool) {
+	if isPlainURL(ref) {
+		return ref, true
+	}
 	if b.origin != "" && isPlainPath(ref) {
 		if ref[0] == '/' {
 			return b.origin + ref, true
@@ -90,4 +93,33 @@ func isPlainPath(ref string) bool {
 		}
 	}
 	return true
+}
+
+// isPlainURL reports whether a link is a URL that stays as it is: it has a name
+// in small letters for a host, no port, and a plain path.
+func isPlainURL(ref string) bool {
+	rest, ok := strings.CutPrefix(ref, "https://")
+	if !ok {
+		if rest, ok = strings.CutPrefix(ref, "http://"); !ok {
+			return false
+		}
+	}
+	label, digits, dots := 0, false, 0 // the length of the label in hand, and what may make it a number
+	for i := range len(rest) {
+		switch c := rest[i]; {
+		case 'a' <= c && c <= 'z':
+			label++
+		case '0' <= c && c <= '9':
+			label++
+			digits = true
+		case c == '.' && label > 0:
+			label, digits = 0, false
+			dots++
+		case c == '/' && label > 0 && dots > 0 && !digits:
+			return rest[i:] == "/" || isPlainPath(rest[i:])
+		default:
+			return false
+		}
+	}
+	return false
 }
