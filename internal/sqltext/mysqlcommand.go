@@ -166,10 +166,11 @@ func (m *mysqlSplitter) statement(s *Scanner, end int) ([]byte, error) {
 }
 
 // use is a USE as SQL, which wants quotes where the client wants none: USE
-// my-shop. The client drops what stands behind the name.
+// my-shop. What stands behind the name, which the client drops, may be a
+// comment.
 func (s *Scanner) use(text, rest []byte) ([]byte, error) {
 	name, behind := argument(rest, true)
-	if len(name) == 0 || len(bytes.TrimSpace(behind)) > 0 || bytes.ContainsFunc(name, func(r rune) bool { return r <= ' ' }) {
+	if len(name) == 0 || bytes.ContainsFunc(name, func(r rune) bool { return r <= ' ' }) || !isOneComment(bytes.TrimSpace(behind)) {
 		err := s.fail(s.begin, "USE takes one name")
 		err.hint = "what follows it stands on a line of its own, or behind a terminator"
 		return nil, err
@@ -178,6 +179,17 @@ func (s *Scanner) use(text, rest []byte) ([]byte, error) {
 		return text, nil
 	}
 	return MySQL.AppendIdent([]byte("USE "), string(name)), nil
+}
+
+// isOneComment reports whether text is a comment and no more, or nothing.
+func isOneComment(text []byte) bool {
+	if len(text) == 0 {
+		return true
+	}
+	if text[0] == '#' || bytes.HasPrefix(text, []byte("-- ")) {
+		return bytes.IndexByte(text, '\n') < 0
+	}
+	return isComment(text) && bytes.Index(text[2:], []byte("*/"))+4 == len(text)
 }
 
 // shortCommand takes \d and \. between statements. none is true if another

@@ -81,6 +81,7 @@ var mysqlTests = []scanTest{
 	{"use without terminator", "use shop\nSELECT 1;", []string{"use shop", "SELECT 1"}},
 	{"use with terminator", "USE `shop`; SELECT 1;", []string{"USE `shop`", "SELECT 1"}},
 	{"use of a name that SQL would quote", "use my-shop\nUSE 'a`b';\nuse a b;", []string{"USE `my-shop`", "USE `a``b`", "error: in: line 3: USE takes one name"}},
+	{"comments behind use", "use a -- b\nuse c /* d */;\nuse e#\nuse f -- ;\n;use g /* h */ i\n", []string{"USE `a`", "USE `c`", "USE `e#`", "USE `f`", "error: in: line 5: USE takes one name"}},
 	{"control characters at the end", "SELECT 1\x01\x00;\x7f;", []string{"SELECT 1"}},
 	{"words that begin like commands", "SELECT 1;\nusers;\nhelpful x;\nstatus quo;", []string{"SELECT 1", "users", "helpful x", "status quo"}},
 	{"shell escape", "SELECT 1;\nsystem rm -rf x\n", []string{"SELECT 1", "error: in: line 2: the client command system"}},
