@@ -95,6 +95,27 @@ func TestSelect(t *testing.T) {
 	}
 }
 
+// Which selectors need no tree, and which look at the elements of one name only.
+func TestStreams(t *testing.T) {
+	for _, c := range []struct {
+		css     string
+		streams bool
+		tag     string
+	}{
+		{"a", true, "a"}, {"A.b#c", true, "a"}, {".b", true, ""}, {"*", true, ""}, {"a, b", true, ""}, {"div > a b", true, ""},
+		{`a[href^="http://x+y~z"]`, true, "a"}, {"a[rel~=next]", true, "a"}, {"a:not(.b)", true, ""}, {`a[title='"']`, true, ""},
+		{"a:first-child", false, ""}, {"a + b", false, ""}, {"a ~ b", false, ""}, {`a:contains("b")`, false, ""},
+		{":not(a:has(b))", false, ""}, {"a:not(b + c)", false, ""}, {`a[b="\""]`, true, ""}, {"unheard-of", true, ""},
+	} {
+		s, err := ParseSelector("x=" + c.css)
+		if err != nil {
+			t.Error(err)
+		} else if s.streams != c.streams || s.tag.String() != c.tag {
+			t.Errorf("%s: streams %v, tag %q", c.css, s.streams, s.tag)
+		}
+	}
+}
+
 // What is wrong with a selector is said with the place where it is wrong.
 func TestSelectorErrors(t *testing.T) {
 	for selector, expect := range map[string]string{

@@ -141,5 +141,13 @@ func errorAt(css string) int {
 
 // streams reports whether css surely asks for nothing that comes behind an
 // element's start tag, or before it but in the elements around it: whether it
-// has neither a pseudo-class nor a sibling.
-func streams(css string) bool { return !strings.ContainsAny(css, ":+~") }
+// has neither a sibling nor a pseudo-class other than :not.
+func streams(css string) bool {
+	css = quoted.ReplaceAllString(css, "")
+	return !strings.ContainsAny(harmless.Replace(css), ":+~")
+}
+
+var (
+	quoted   = regexp.MustCompile(`"[^"\\]*"|'[^'\\]*'`)
+	harmless = strings.NewReplacer(":not(", "", "~=", "")
+)

@@ -21,7 +21,8 @@ func everything(t testing.TB) *Extractor {
 	return extractor(t, Config{Links: true, Meta: true, Text: true, Agent: "bot"},
 		"p[]=p", "b[]=b", "li[]=li", "td[]=td", "tr[]=tr", "tbody[]=tbody", "body[]=body", "html[]=html", "head[]=head",
 		"class[]=.x", "id=#i", "links[]=a@href", "abs=a.x@abs:href", "any[]=div > p b", "cell[]=table td .x", "svg[]=svg g", "all[]=*@class", "option[]=option",
-		"kids[]=html > body", "in[]=head > *", "row[]=tr > td", "item[]=ul > li > p")
+		"kids[]=html > body", "in[]=head > *", "row[]=tr > td", "item[]=ul > li > p",
+		"not[]=div:not(.x) b:not(p b)", `href[]=a[href^="u&"]@abs:href`)
 }
 
 // results are what two ways of reading a page must agree on.
