@@ -29,6 +29,8 @@ func Command() *cmdline.Command {
 			{Comment: "what comes down the pipe runs as it comes", Line: "gensql insert cities --create cities.csv | sqlpipe"},
 			{Comment: "a query's rows, a JSON object each", Line: "sqlpipe -e 'SELECT * FROM cities' | jq -r .name"},
 			{Comment: "a dump into a server", Line: "sqlpipe --db mysql://root@localhost/shop dump.sql"},
+			{Comment: "a file into a table that is there", Line: "sqlpipe --load cities cities.csv"},
+			{Comment: "a long load, which after a crash goes on where it was", Line: "sqlpipe --commit-every 500 --resume cities cities.sql"},
 		},
 		Description: `Statements run in order on one connection, split as the mysql client splits
 them (DELIMITER included), or for SQLite as the sqlite3 shell does. The first
