@@ -146,9 +146,15 @@ func (m *mysqlSplitter) statement(s *Scanner, end int) ([]byte, error) {
 	// The client drops all that cannot be seen at the end.
 	text := m.withoutReturns(bytes.TrimRightFunc(s.buf[s.begin:end], func(r rune) bool { return r <= ' ' || r == 0x7f }))
 	name, rest := command(text)
+	if name == "" {
+		// The client sees no comment.
+		word, _, _ := bytes.Cut(text[:min(len(text), longestCommand+len("/*"))], []byte("/*"))
+		if name, _ = command(word); name == "" || name == "use" || len(word) == len(text) {
+			return text, nil
+		}
+		return nil, s.refuse(s.begin, "%s", name)
+	}
 	switch name {
-	case "":
-		return text, nil
 	case "use":
 		return s.use(text, rest)
 	case "delimiter":

@@ -86,6 +86,7 @@ var mysqlTests = []scanTest{
 	{"words that begin like commands", "SELECT 1;\nusers;\nhelpful x;\nstatus quo;", []string{"SELECT 1", "users", "helpful x", "status quo"}},
 	{"shell escape", "SELECT 1;\nsystem rm -rf x\n", []string{"SELECT 1", "error: in: line 2: the client command system"}},
 	{"shell escape with terminator", "SELECT 1;\n\nSYSTEM ls;", []string{"SELECT 1", "error: in: line 3: the client command system"}},
+	{"shell escape with a comment", "SELECT 1;system/* a */ ls;", []string{"SELECT 1", "error: in: line 1: the client command system"}},
 	{"a backslash alone", "SELECT 1 \\\n;", []string{"error: in: line 1: a backslash outside of quotes"}},
 	{`\!`, "SELECT 1;\n\\! ls\n", []string{"SELECT 1", `error: in: line 2: the client command \!`}},
 	{"source", "source x.sql\n", []string{"error: in: line 1: the client command source"}},
