@@ -23,7 +23,8 @@ type client struct {
 	transports [2]*http.Transport // by reach: a connection is used for requests of one reach alone
 	proxy      func(*http.Request) (*url.URL, error)
 	own        Credentials
-	cache      *cache // nil: none
+	cache      *cache   // nil: none
+	archive    *Archive // nil: none
 	fail       func(error)
 	userAgent  string
 	timeout    time.Duration // of a request, to the last byte of its answer
@@ -38,7 +39,7 @@ const (
 )
 
 func newClient(cfg *Config, cache *cache, fail func(error)) *client {
-	c := &client{cache: cache, fail: fail, userAgent: cfg.UserAgent, own: cfg.Credentials, timeout: cfg.Timeout, idle: cfg.IdleTimeout, proxy: http.ProxyFromEnvironment}
+	c := &client{cache: cache, archive: cfg.Archive, fail: fail, userAgent: cfg.UserAgent, own: cfg.Credentials, timeout: cfg.Timeout, idle: cfg.IdleTimeout, proxy: http.ProxyFromEnvironment}
 	if cfg.Proxy != nil {
 		c.proxy = http.ProxyURL(cfg.Proxy)
 	}
@@ -78,7 +79,8 @@ type answer struct {
 	body       []byte     // decoded; valid until the worker's next request
 	redirect   bool       // header's Location says where to go
 	err        *pageError // why there is none, or not all of it
-	public     bool       // it came from the public internet
+	ip         netip.Addr // where it came from
+	public     bool       // that is of the public internet
 	sent       time.Time
 	took       time.Duration
 	retryAfter time.Duration // 0: the server names none
@@ -143,12 +145,22 @@ func (c *client) send(request *http.Request, t *task, watch *watch, limit int, b
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		a.redirect = a.header.Get("Location") != ""
 	}
+	body := io.Reader(response.Body)
+	if c.archive != nil {
+		var raw bytes.Buffer
+		body = io.TeeReader(body, &raw)
+		defer func() {
+			if err := c.archive.exchange(t, &c.own, request, response, raw.Bytes(), a); err != nil {
+				c.fail(err)
+			}
+		}()
+	}
 	if a.redirect {
-		_, _ = io.CopyN(io.Discard, response.Body, maxDrain)
+		_, _ = io.CopyN(io.Discard, body, maxDrain)
 		return
 	}
 	buf.Reset()
-	a.err = readBody(&wire{body: response.Body, watch: watch, ctx: ctx}, a.header.Get("Content-Encoding"), limit, buf)
+	a.err = readBody(&wire{body: body, watch: watch, ctx: ctx}, a.header.Get("Content-Encoding"), limit, buf)
 	a.body = buf.Bytes()
 	if a.status >= 400 {
 		a.err = newError(kindHTTP, retryableStatus(a.status), "%s", statusText(a.status))
@@ -159,8 +171,10 @@ func (c *client) send(request *http.Request, t *task, watch *watch, limit int, b
 // from.
 func (c *client) request(ctx context.Context, t *task, a *answer) (*http.Request, error) {
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
-		at, err := netip.ParseAddrPort(info.Conn.RemoteAddr().String())
-		a.public = err == nil && isPublic(at.Addr().Unmap()) == nil
+		if at, err := netip.ParseAddrPort(info.Conn.RemoteAddr().String()); err == nil {
+			a.ip = at.Addr().Unmap()
+			a.public = isPublic(a.ip) == nil
+		}
 	}})
 	request, err := t.to.request(ctx)
 	if err != nil {

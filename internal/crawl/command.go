@@ -95,6 +95,7 @@ could not be had (their records say why).`,
 			&cli.BoolFlag{Name: "sitemap", Usage: "fetch the pages in the sitemaps of the input's sites, too"},
 			&cli.StringFlag{Name: "cache", Usage: "keep answers in the directory `DIR`; what is there is asked for only if it has changed"},
 			&cli.BoolFlag{Name: "if-changed", Usage: "write no record for a page that is as it was in the --cache"},
+			&cli.StringFlag{Name: "warc", Usage: "archive what is asked and answered in the new `FILE`, name.warc.gz"},
 			&cli.BoolFlag{Name: "resume", Usage: "go on where the run that wrote the --output was stopped"},
 			&cli.StringFlag{Name: "state", Usage: "note what is done in `FILE`, and go on where the run that did so was stopped"},
 			cmdline.JobsFlag(DefaultJobs),
@@ -162,7 +163,13 @@ func action(ctx context.Context, inv *cmdline.Invocation) error {
 	if cfg.IgnoreRobots {
 		inv.Notef("robots.txt is ignored")
 	}
+	if path := inv.String("warc"); path != "" {
+		if cfg.Archive, err = CreateArchive(path, cfg.UserAgent); err != nil {
+			return cmdline.Usage(err)
+		}
+	}
 	sum, err := Run(ctx, cfg, in, out)
+	err = errors.Join(err, cfg.Archive.Close())
 	inv.Summarize(sum, start)
 	return err
 }

@@ -108,8 +108,9 @@ type Config struct {
 	Follow   Follow    // the links that are followed
 	Progress *Progress // of earlier runs of the same input; nil: none
 
-	Cache     string // the directory where answers are kept between runs; "": nowhere
-	IfChanged bool   // no record for a page that is as it was when it was handed on last
+	Cache     string   // the directory where answers are kept between runs; "": nowhere
+	Archive   *Archive // of all that is asked and answered; nil: none
+	IfChanged bool     // no record for a page that is as it was when it was handed on last
 
 	Jobs         int            // requests at once; 0 is DefaultJobs
 	PerHost      int            // requests at once at one host; 0 is DefaultPerHost
