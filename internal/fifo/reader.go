@@ -53,17 +53,31 @@ func OpenReader(path string) (*Reader, error) {
 // Read waits for data. io.EOF says that the last writer has left, one that
 // never wrote as well; a Read after that waits for another one.
 func (r *Reader) Read(p []byte) (n int, err error) {
+	return r.take(func(fd int) (int, error) { return unix.Read(fd, p) })
+}
+
+// Splice is Read into a file: what it takes from the pipe is at no time in the
+// memory of this process, which can be killed at any. If the file takes
+// nothing, nothing is taken from the pipe.
+func (r *Reader) Splice(f *os.File, offset int64, size int) (int, error) {
+	return r.take(func(fd int) (int, error) { return splice(fd, f, offset, size) })
+}
+
+// take waits for data and takes it by read, which is like read(2).
+func (r *Reader) take(read func(fd int) (int, error)) (n int, err error) {
 	for {
 		waitErr := r.conn.Read(func(fd uintptr) (done bool) {
-			if n, err = read(fd, p); n > 0 || err != nil {
-				return err != unix.EAGAIN
+			if n, err = r.tryOnce(fd, read); n > 0 || err != nil {
+				return !errors.Is(err, unix.EAGAIN)
 			}
-			if r.atEnd(fd) {
-				err = io.EOF
-			} else if info, statErr := os.Stat(r.path); statErr != nil || IDOf(info) != r.id {
-				err = &Error{Path: r.path, Err: ErrReplaced} // no writer can come
+			if info, err := os.Stat(r.path); err == nil && IDOf(info) == r.id {
+				return false
 			}
-			return err != nil
+			// No writer can come, but one may just have come.
+			if n, err = r.tryOnce(fd, read); n == 0 && err == nil {
+				err = &Error{Path: r.path, Err: ErrReplaced}
+			}
+			return !errors.Is(err, unix.EAGAIN)
 		})
 		switch {
 		case waitErr == nil:
@@ -72,7 +86,7 @@ func (r *Reader) Read(p []byte) (n int, err error) {
 		case r.woken():
 			continue
 		case r.late < lateSize:
-			n, err = r.readLate(p)
+			n, err = r.takeLate(read)
 		default:
 			return 0, os.ErrDeadlineExceeded
 		}
@@ -80,6 +94,18 @@ func (r *Reader) Read(p []byte) (n int, err error) {
 	}
 	r.away = err == io.EOF
 	return n, err
+}
+
+// tryOnce takes what there is. If there is nothing, and no writer, and that is
+// no news, it returns 0 and no error.
+func (r *Reader) tryOnce(fd uintptr, read func(fd int) (int, error)) (n int, err error) {
+	for err = unix.EINTR; err == unix.EINTR; {
+		n, err = read(int(fd))
+	}
+	if err == nil && n == 0 && r.atEnd(fd) {
+		err = io.EOF
+	}
+	return max(n, 0), err
 }
 
 // atEnd reports whether an empty read is news: the last writer has left since
@@ -90,15 +116,10 @@ func (r *Reader) atEnd(fd uintptr) bool {
 	return r.released || !r.away && pollFd(fd, unix.POLLIN)&unix.POLLHUP != 0
 }
 
-// readLate reads what is in the pipe, without waiting.
-func (r *Reader) readLate(p []byte) (n int, err error) {
-	controlErr := r.conn.Control(func(fd uintptr) {
-		n, err = read(fd, p)
-		if n == 0 && err == nil && r.atEnd(fd) {
-			err = io.EOF
-		}
-	})
-	if n == 0 && err == nil || err == unix.EAGAIN {
+// takeLate takes what is in the pipe, without waiting.
+func (r *Reader) takeLate(read func(fd int) (int, error)) (n int, err error) {
+	controlErr := r.conn.Control(func(fd uintptr) { n, err = r.tryOnce(fd, read) })
+	if n == 0 && (err == nil || errors.Is(err, unix.EAGAIN)) {
 		err = os.ErrDeadlineExceeded
 	}
 	r.late += n
@@ -108,15 +129,8 @@ func (r *Reader) readLate(p []byte) (n int, err error) {
 	return n, err
 }
 
-func read(fd uintptr, p []byte) (n int, err error) {
-	for err = unix.EINTR; err == unix.EINTR; {
-		n, err = unix.Read(int(fd), p)
-	}
-	return max(n, 0), err
-}
-
 // ID is what a file is known by, whatever its name.
-type ID struct{ dev, ino uint64 }
+type ID struct{ dev, ino any } // whose types differ from system to system
 
 // IDOf is the ID of the file that info describes.
 func IDOf(info fs.FileInfo) ID {

@@ -98,6 +98,9 @@ func (b *blocks) skipped(arrived []byte) int {
 	return n
 }
 
+// held is how much was read of a record that is not whole yet.
+func (b *blocks) held() int { return b.end - b.next }
+
 // Rest takes what was read of a record that is not whole. It is valid until
 // the next Read.
 func (b *blocks) Rest() []byte {

@@ -17,6 +17,7 @@ import (
 	"pipeworks/internal/cmdline"
 	"pipeworks/internal/fifo"
 	"pipeworks/internal/reject"
+	"pipeworks/internal/spool"
 	"pipeworks/internal/stream"
 )
 
@@ -43,6 +44,7 @@ func mergeCommand() *cmdline.Command {
 			{Comment: "whatever is written to the pipes, until it is stopped", Line: "fifomerge merge a.fifo b.fifo > all.log"},
 			{Comment: "until both writers are done", Line: "fifomerge merge --once a.fifo b.fifo | sqlpipe"},
 			{Comment: "whatever pipes there are in a directory", Line: "fifomerge merge --watch /tmp/logs > all.log"},
+			{Comment: "a reader that may be away, a machine that may fail", Line: "fifomerge merge --spool /tmp/kept -o all.fifo a.fifo b.fifo"},
 		},
 		Description: `A pipe that is missing is made, and removed at the end. Writers come and go; any
 number of them can write to one pipe, through "fifomerge write" if a line may be
@@ -54,7 +56,9 @@ A PIPE with * ? or [ in its name stands for all pipes that have or get such a
 name. In the DIR of --watch it is all of them, and "fifomerge slot DIR" makes
 one for a single writer.
 
-The output may be a named pipe, too: while nobody reads it the merge waits.
+The output may be a named pipe, too: while nobody reads it the merge waits. With
+--spool the writers do not: what has come is on disk, also if the merge is
+killed, until a reader has taken it, and no record comes twice.
 SIGTERM ends it when what is in the pipes has been taken.`,
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "watch", Usage: "merge all pipes in `DIR`, new ones as they appear; it is made if missing"},
@@ -63,6 +67,8 @@ SIGTERM ends it when what is in the pipes has been taken.`,
 			&cli.BoolFlag{Name: "follow", Usage: "go on until stopped: the default"},
 			&cli.StringFlag{Name: "mode", Value: "0600", Usage: "permissions of the pipes that are made, `OCTAL`"},
 			&cli.BoolFlag{Name: "mkfifo", Usage: "make the FILE of --output a named pipe if it is missing"},
+			&cli.StringFlag{Name: "spool", Usage: "keep records in `DIR` on disk until the reader of --output has taken them"},
+			&cli.StringFlag{Name: "sync", Value: "batch", Usage: "with --spool: `WHEN` the disk is synced: always, batch, none"},
 			&cli.StringFlag{Name: "framing", Value: "newline", Usage: "`HOW` records end: newline, null, or length (4 bytes before it, highest first)"},
 			cmdline.NullFlag("records end in NUL: --framing null"),
 			cmdline.MaxRecordFlag(),
@@ -137,6 +143,9 @@ func runMerge(ctx context.Context, inv *cmdline.Invocation) error {
 	if cfg.MaxRecord, err = inv.Size("max-record"); err != nil {
 		return err
 	}
+	if err := mergeSpool(inv, &cfg); err != nil {
+		return err
+	}
 	out, closeOut, err := mergeOutput(ctx, inv, cfg)
 	if err != nil {
 		return err
@@ -177,6 +186,27 @@ func mergeInputs(inv *cmdline.Invocation, cfg *MergeConfig) error {
 	return nil
 }
 
+// mergeSpool is what --spool and --sync say.
+func mergeSpool(inv *cmdline.Invocation, cfg *MergeConfig) (err error) {
+	dir, out := inv.String("spool"), inv.String("output")
+	switch {
+	case dir == "" && inv.IsSet("sync"):
+		return cmdline.Usagef("--sync is for --spool")
+	case dir == "":
+		return nil
+	case out == "" || out == "-":
+		return cmdline.UsageHint(errors.New("--spool delivers to a named pipe: which --output?"), "it is made if it is missing; cat reads it")
+	case cfg.Framing == Length:
+		return cmdline.Usagef("--spool keeps records that end in newline or NUL")
+	}
+	cfg.Spool = &SpoolConfig{Dir: dir, Output: out}
+	if cfg.Spool.Sync, err = spool.ParseSync(inv.String("sync")); err != nil {
+		return cmdline.Usage(err)
+	}
+	_, err = fifo.Make(out, cfg.Mode) // it stays: what is spooled is for its next reader
+	return err
+}
+
 // mergeOutput is the output, and what closes it after the error of the merge:
 // if that is a named pipe, one whose reader may come and go.
 func mergeOutput(ctx context.Context, inv *cmdline.Invocation, cfg MergeConfig) (io.Writer, func(error) error, error) {
@@ -189,6 +219,9 @@ func mergeOutput(ctx context.Context, inv *cmdline.Invocation, cfg MergeConfig) 
 		if named && sameFile(pipe, path) {
 			return nil, nil, cmdline.Usagef("the output %s is also the input %s", path, pipe)
 		}
+	}
+	if cfg.Spool != nil {
+		return nil, func(err error) error { return err }, nil
 	}
 	made := false
 	if inv.Bool("mkfifo") {

@@ -26,6 +26,8 @@ type MergeConfig struct {
 	Once   bool          // end when every pipe has had a writer and none is left
 	Linger time.Duration // with Once: for so long
 
+	Spool *SpoolConfig // nil: records go straight to the output
+
 	Framing   Framing
 	MaxRecord int // bytes; 0 is 64 MiB
 
@@ -61,6 +63,7 @@ func Merge(ctx context.Context, cfg MergeConfig, out io.Writer) (MergeSummary, e
 		sink:   newSink(cfg.Framing, cfg.MaxRecord, cfg.Rejects, cfg.Warn, out),
 		cancel: cancel,
 		open:   map[fifo.ID]*fifo.Reader{},
+		inUse:  map[string]bool{},
 		ended:  make(chan struct{}),
 	}
 	m.linger = time.AfterFunc(time.Hour, m.lingered)
@@ -72,9 +75,19 @@ func Merge(ctx context.Context, cfg MergeConfig, out io.Writer) (MergeSummary, e
 	if err := m.openWatches(); err != nil {
 		return m.sum, err
 	}
+	if cfg.Spool != nil {
+		if err := m.openSpool(ctx, *cfg.Spool); err != nil {
+			return m.sum, err
+		}
+	}
 	stop := context.AfterFunc(ctx, func() { m.end(time.Now().Add(lastWords)) })
 	defer stop()
 	m.start()
+	for _, w := range m.watches {
+		if err := w.scan(); err != nil {
+			m.fail(err)
+		}
+	}
 	for _, w := range m.watches {
 		m.all.Go(func() {
 			if err := w.run(); err != nil {
@@ -82,8 +95,18 @@ func Merge(ctx context.Context, cfg MergeConfig, out io.Writer) (MergeSummary, e
 			}
 		})
 	}
+	if m.spooled != nil {
+		if err := m.spooled.deliverRest(); err != nil {
+			m.fail(err)
+		}
+	}
 	m.all.Wait()
 	m.linger.Stop()
+	if m.spooled != nil {
+		if err := m.spooled.close(); err != nil {
+			m.fail(err)
+		}
+	}
 	m.sum.Rejected = cfg.Rejects.Count()
 	switch {
 	case m.failure != nil:
@@ -101,11 +124,13 @@ type merge struct {
 	all    sync.WaitGroup // of the pipes and watches
 
 	watches []*watch
+	spooled *spooled // nil: records go straight to the output
 
 	state  sync.Mutex // of what follows
 	made   []string   // pipes to remove
 	open   map[fifo.ID]*fifo.Reader
-	busy   int // pipes that have a writer, or have not had one yet, and watches that have not had a pipe
+	inUse  map[string]bool // logs of the spool
+	busy   int             // pipes that have a writer, or have not had one yet, and watches that have not had a pipe
 	linger *time.Timer
 	ended  chan struct{} // closed when no new writer is waited for any more
 	until  time.Time     // then: when no writer is waited for any longer
@@ -176,12 +201,23 @@ func (m *merge) add(p *pipe) (fifo.ID, error) {
 	if m.isEnding() {
 		m.release(r)
 	}
-	p.merge, p.r, p.in, p.busy = m, r, m.source(p.path, r), true
+	p.merge, p.r, p.busy = m, r, true
+	log := ""
+	if m.spooled != nil {
+		log = m.spooled.reserve(p.path)
+	}
 	m.all.Go(func() {
-		if err := p.run(); err != nil {
+		defer p.close()
+		var err error
+		if p.in = m.source(p.path, p); m.spooled != nil {
+			p.in, err = m.spooled.intake(p, log)
+		}
+		if err == nil {
+			err = p.run()
+		}
+		if err != nil {
 			m.fail(err)
 		}
-		p.close()
 	})
 	return id, nil
 }
@@ -267,6 +303,12 @@ func (m *merge) release(r *fifo.Reader) {
 	r.Release()
 }
 
+// taker takes what is in a pipe: to the output, or into the spool.
+type taker interface {
+	take() error       // what there is, or the error of reading
+	unfinished() error // the end of the last writer
+}
+
 // pipe is one named pipe that is read.
 type pipe struct {
 	*merge
@@ -275,7 +317,7 @@ type pipe struct {
 	slot    bool // it is for one writer, and goes with him
 
 	r    *fifo.Reader
-	in   *source
+	in   taker
 	busy bool // it has a writer, or is waiting for its first
 }
 
@@ -285,16 +327,31 @@ func (p *pipe) setBusy(is bool) {
 	p.merge.setBusy(&p.busy, is)
 }
 
+// Read reads the pipe. That there is something means that it has a writer.
+func (p *pipe) Read(buf []byte) (int, error) {
+	n, err := p.r.Read(buf)
+	p.arrived(n)
+	return n, err
+}
+
+// splice is Read into a file.
+func (p *pipe) splice(f *os.File, offset int64, size int) (int, error) {
+	n, err := p.r.Splice(f, offset, size)
+	p.arrived(n)
+	return n, err
+}
+
+func (p *pipe) arrived(n int) {
+	if n > 0 && !p.busy {
+		p.setBusy(true)
+	}
+}
+
 // run reads the pipe to its end.
 func (p *pipe) run() error {
 	for {
-		records, err := p.in.read()
+		err := p.in.take()
 		switch {
-		case err == nil:
-			if !p.busy {
-				p.setBusy(true)
-			}
-			err = p.in.deliver(records)
 		case err == io.EOF:
 			if err := p.in.unfinished(); err != nil {
 				return err
@@ -303,13 +360,11 @@ func (p *pipe) run() error {
 				return nil
 			}
 			p.setBusy(false)
-			err = nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return p.in.unfinished()
 		case errors.Is(err, fifo.ErrReplaced) && (p.watched || p.cfg.Once || p.isEnding()):
 			return nil // no other writer can come, and none need
-		}
-		if err != nil {
+		case err != nil:
 			return err
 		}
 	}
@@ -320,6 +375,9 @@ func (p *pipe) close() {
 	defer p.state.Unlock()
 	if p.slot {
 		_ = os.Remove(p.path)
+	}
+	if in, ok := p.in.(*intake); ok && in != nil {
+		in.log.Finish()
 	}
 	delete(p.open, p.r.ID())
 	p.r.Close()

@@ -18,6 +18,10 @@ type sink struct {
 	mark      []byte       // fifo.TornMark, ended; nil where it marks nothing
 	warn      func(string) // nil: nobody is told
 
+	// put delivers records of a source in the form that was made of them. The
+	// sink is locked.
+	put func(in *source, records, made []byte) error
+
 	mu      sync.Mutex // of what follows
 	out     io.Writer
 	rejects *reject.Sink
@@ -29,6 +33,7 @@ func newSink(framing Framing, maxRecord int, rejects *reject.Sink, warn func(str
 		maxRecord = defaultMaxRecord
 	}
 	s := &sink{framing: framing, maxRecord: maxRecord, rejects: rejects, warn: warn, out: out}
+	s.put = s.write
 	if framing != Length {
 		s.mark = append([]byte(fifo.TornMark), framing.terminator())
 	}
@@ -41,23 +46,34 @@ type source struct {
 	name   string
 	blocks *blocks
 	count  int // records so far
+
+	// Of a source that is spooled:
+	log    *logReader
+	offset int64 // in the log, of the record that is next
+	skip   int64 // how much of what is made of the next records is delivered already
 }
 
 func (s *sink) source(name string, r io.Reader) *source {
 	return &source{sink: s, name: name, blocks: newBlocks(r, s.framing, s.maxRecord)}
 }
 
-// read reads once and returns the whole records that this completes.
-func (in *source) read() ([]byte, error) {
+// take reads once and delivers the records that this completes.
+func (in *source) take() error {
 	records, err := in.blocks.Read()
-	if tooLong, ok := errors.AsType[*tooLongError](err); ok {
-		return nil, in.reject(tooLong, tooLong.Head)
+	if in.log != nil {
+		in.offset = in.log.offset - int64(in.blocks.held()+len(records))
 	}
-	return records, err
+	if tooLong, ok := errors.AsType[*tooLongError](err); ok {
+		return in.reject(tooLong, tooLong.Head)
+	}
+	if err != nil {
+		return err
+	}
+	return in.deliver(records)
 }
 
-// deliver writes whole records. Where one ends in the mark that the rest of it
-// will never come, it is rejected.
+// deliver delivers whole records. Where one ends in the mark that the rest of
+// it will never come, it is rejected.
 func (in *source) deliver(records []byte) error {
 	for in.mark != nil {
 		end := bytes.Index(records, in.mark)
@@ -65,7 +81,7 @@ func (in *source) deliver(records []byte) error {
 			break
 		}
 		begin := bytes.LastIndexByte(records[:end], in.framing.terminator()) + 1
-		if err := in.write(records[:begin]); err != nil {
+		if err := in.deliverWhole(records[:begin]); err != nil {
 			return err
 		}
 		if begin < end { // else the mark came alone: the end was seen before
@@ -73,13 +89,14 @@ func (in *source) deliver(records []byte) error {
 				return err
 			}
 		}
+		in.offset += int64(end - begin + len(in.mark))
 		records = records[end+len(in.mark):]
 	}
-	return in.write(records)
+	return in.deliverWhole(records)
 }
 
-// write writes whole records that no mark is among.
-func (in *source) write(records []byte) error {
+// deliverWhole delivers whole records that no mark is among.
+func (in *source) deliverWhole(records []byte) error {
 	if len(records) == 0 {
 		return nil
 	}
@@ -88,13 +105,19 @@ func (in *source) write(records []byte) error {
 	defer in.mu.Unlock()
 	in.count += int(n)
 	in.sum.In += n
-	written, err := in.out.Write(records)
-	in.sum.Bytes += int64(written)
-	if err != nil {
+	if err := in.put(in, records, records); err != nil {
 		return err
 	}
+	in.offset += int64(len(records))
 	in.sum.Out += n
 	return nil
+}
+
+// write puts the records on the output.
+func (s *sink) write(_ *source, _, made []byte) error {
+	n, err := s.out.Write(made)
+	s.sum.Bytes += int64(n)
+	return err
 }
 
 var errUnfinished = errors.New("was not finished")

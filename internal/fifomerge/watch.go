@@ -64,8 +64,7 @@ func (w *watch) close() {
 	}
 }
 
-// run reads the pipes that are there, and those that come, until the merge
-// ends.
+// run reads the pipes that come, until the merge ends.
 func (w *watch) run() error {
 	defer w.close()
 	w.all.Go(func() {
@@ -73,12 +72,12 @@ func (w *watch) run() error {
 		w.events.Close()
 	})
 	for {
-		if err := w.scan(); err != nil {
-			return err
-		}
 		if err := w.events.Wait(); w.isEnding() {
 			break
 		} else if err != nil {
+			return err
+		}
+		if err := w.scan(); err != nil {
 			return err
 		}
 	}
