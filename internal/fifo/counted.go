@@ -109,10 +109,10 @@ func (w *CountedWriter) takeBack(read func(fd int) (int, error)) (n int, err err
 		if r, err = unix.Open(fmt.Sprintf("/dev/fd/%d", fd), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err != nil {
 			return
 		}
-		defer unix.Close(r)
 		if n, err = read(r); errors.Is(err, unix.EAGAIN) {
 			err = nil // it is empty
 		}
+		err = errors.Join(err, unix.Close(r))
 	})
 	return max(n, 0), errors.Join(controlErr, err)
 }

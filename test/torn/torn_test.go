@@ -412,7 +412,9 @@ func TestKilled(t *testing.T) {
 		for !s.checker.complete() {
 			time.Sleep(10 * time.Millisecond)
 		}
-		merge.Process.Signal(syscall.SIGTERM)
+		if err := merge.Process.Signal(syscall.SIGTERM); err != nil {
+			s.Error(err)
+		}
 		merge.Wait()
 		<-done
 		s.checker.report(s.T)
@@ -429,7 +431,11 @@ func TestDiskFull(t *testing.T) {
 	if err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", disk).Run(); err != nil {
 		t.Skip("no disk of its own: mount: ", err)
 	}
-	defer exec.Command("umount", disk).Run()
+	defer func() {
+		if err := exec.Command("umount", disk).Run(); err != nil {
+			t.Error(err)
+		}
+	}()
 	paths := s.pipes(s.writers)
 	merge := exec.Command(os.Args[0], append([]string{"fifomerge", "merge", "--once", "--spool", disk, "-o", s.path("out")}, paths...)...)
 	var said bytes.Buffer
