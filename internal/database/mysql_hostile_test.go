@@ -23,6 +23,11 @@ type hostile struct {
 
 func newHostile(t *testing.T, answer func(sql string) [][]byte) *hostile {
 	t.Helper()
+	return newServer(t, anybody, answer)
+}
+
+func newServer(t *testing.T, login func(net.Conn) error, answer func(sql string) [][]byte) *hostile {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +36,7 @@ func newHostile(t *testing.T, answer func(sql string) [][]byte) *hostile {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &hostile{url: u, login: anybody, answer: answer, got: make(chan []byte, 100)}
+	h := &hostile{url: u, login: login, answer: answer, got: make(chan []byte, 100)}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

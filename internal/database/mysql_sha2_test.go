@@ -35,7 +35,6 @@ func TestCachingSHA2(t *testing.T) {
 		{"wrong", "hunter2", false, "ERROR 1045 (28000): no"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			h := newHostile(t, func(string) [][]byte { return [][]byte{packetOK} })
 			var sequence byte
 			write := func(c net.Conn, packet []byte) error {
 				defer func() { sequence++ }()
@@ -46,7 +45,7 @@ func TestCachingSHA2(t *testing.T) {
 				packet, _ := readPacket(c)
 				return packet
 			}
-			h.login = func(c net.Conn) error {
+			login := func(c net.Conn) error {
 				sequence = 0
 				if err := write(c, greeting("caching_sha2_password")); err != nil {
 					return err
@@ -83,7 +82,7 @@ func TestCachingSHA2(t *testing.T) {
 				}
 				return write(c, packetOK)
 			}
-			u := h.url
+			u := newServer(t, login, nil).url
 			u.Password, u.MaxPacket = dburl.Secret(tt.password), 1<<20
 			cfg, err := mysqlConfig(u, Options{})
 			if err != nil {
