@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/PuerkitoBio/goquery"
 	"golang.org/x/net/html"
@@ -49,13 +50,13 @@ func BenchmarkPage(b *testing.B) {
 			}
 		}
 	}
-	run("title and links", extracting(extractor(b, Config{}, "links[]=a@href")))
-	run("title and links/goquery", func(page []byte) { withGoquery(b, page, "a") })
-	run("title and links/tokenizer", withTokenizer)
-	run("class", extracting(extractor(b, Config{}, "x[]=.reference")))
-	run("text", extracting(extractor(b, Config{Text: true})))
-	run("any selector", extracting(extractor(b, Config{}, "links[]=:not(h1) > a@href")))
-	run("any selector/goquery", func(page []byte) { withGoquery(b, page, ":not(h1) > a") })
+	run("title and links", extracting(extractor(b, Config{Timeout: time.Minute}, "links[]=a@href")))
+	run("title and links, goquery", func(page []byte) { withGoquery(b, page, "a") })
+	run("title and links, tokenizer", withTokenizer)
+	run("class", extracting(extractor(b, Config{Timeout: time.Minute}, "x[]=.reference")))
+	run("text", extracting(extractor(b, Config{Text: true, Timeout: time.Minute})))
+	run("any selector", extracting(extractor(b, Config{Timeout: time.Minute}, "links[]=a:only-of-type@href")))
+	run("any selector, goquery", func(page []byte) { withGoquery(b, page, "a:only-of-type") })
 }
 
 func withGoquery(b *testing.B, page []byte, css string) {

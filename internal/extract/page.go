@@ -18,14 +18,16 @@ type reading struct {
 	page Page
 	lim  limits
 	base string // what the page's <base href> says
+
+	start time.Time // of the work, without what it had to wait
 }
 
 // Extract reads a page. It does not keep the body.
 func (x *Extractor) Extract(src Source) *Page {
 	x.turns <- struct{}{} // the time for a page is not spent waiting for the others
 	defer func() { <-x.turns }()
-	r := &reading{x: x, src: src}
-	r.limit(x.cfg.Timeout / 4)
+	r := &reading{x: x, src: src, start: time.Now()}
+	r.limit(x.cfg.Timeout / 2)
 	r.read()
 	if r.page.Err == nil {
 		r.page.Err = r.lim.err
@@ -36,14 +38,13 @@ func (x *Extractor) Extract(src Source) *Page {
 	return &r.page
 }
 
-// limit lets the work go on for some time, with new limits if one of the old
-// ones was reached: the time for a page is that for its tags, for its tree and
-// for what was found.
-func (r *reading) limit(allowed time.Duration) {
+// limit lets the work go on until some time from its start, with new limits if
+// one of the old ones was reached.
+func (r *reading) limit(until time.Duration) {
 	if r.page.Err == nil && r.lim.err != nil {
 		r.page.Err = r.lim.err
 	}
-	r.lim = limits{deadline: time.Now().Add(allowed), output: r.x.cfg.Memory / 4}
+	r.lim = limits{deadline: r.start.Add(until), output: r.x.cfg.Memory / 4}
 }
 
 func (r *reading) read() {
@@ -122,16 +123,18 @@ func (r *reading) inMemory(size int, build func() error) error {
 	if size > r.x.cfg.Memory {
 		return errTree
 	}
+	waiting := time.Now()
 	r.x.memory.take(size)
 	defer r.x.memory.give(size)
-	r.limit(r.x.cfg.Timeout / 2)
+	r.start = r.start.Add(time.Since(waiting))
+	r.limit(r.x.cfg.Timeout * 7 / 8)
 	return build()
 }
 
 // finish fills in the page with what was found: selected for each row, and
 // what is common to all.
 func (r *reading) finish(selected [][]found, v *visitor, body record.Value) {
-	r.limit(r.x.cfg.Timeout / 4)
+	r.limit(max(r.x.cfg.Timeout, time.Since(r.start)+r.x.cfg.Timeout/8)) // something is left for it
 	r.base = v.base
 	r.page.Robots = v.robots
 	if v.title != nil {
