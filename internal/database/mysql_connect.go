@@ -154,6 +154,8 @@ func (e *connectError) Hint() string {
 		return "is the host's name right?"
 	case errors.As(e.err, &network) && errors.Is(network, fs.ErrNotExist):
 		return "no server listens there: ?socket=PATH names another socket, mysql://user@127.0.0.1/db takes TCP"
+	case errors.Is(e.err, syscall.ECONNREFUSED) && e.url.Host == "localhost":
+		return "is the server running? Without a host it is the unix socket: mysql://user@/db"
 	case errors.Is(e.err, syscall.ECONNREFUSED):
 		return "is the server running, and is this its address?"
 	case errors.Is(e.err, mysql.ErrNoTLS):
