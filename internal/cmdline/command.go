@@ -188,10 +188,10 @@ func Usagef(format string, args ...any) error {
 // UsageHint is Usage with a hint.
 func UsageHint(err error, hint string) error { return &usageError{err, hint} }
 
-// Usage makes err an error of the call itself.
+// Usage makes err an error of the call itself, unless it is one.
 func Usage(err error) error {
-	if err == nil {
-		return nil
+	if _, is := errors.AsType[*usageError](err); is || err == nil {
+		return err
 	}
 	return &usageError{err: err}
 }

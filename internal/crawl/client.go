@@ -23,8 +23,9 @@ type client struct {
 	transports [2]*http.Transport // by reach: a connection is used for requests of one reach alone
 	proxy      func(*http.Request) (*url.URL, error)
 	own        Credentials
-	cache      *cache   // nil: none
-	archive    *Archive // nil: none
+	cache      *cache    // nil: none
+	since      time.Time // what was fetched later is fetched by this run, or what it goes on with
+	archive    *Archive  // nil: none
 	fail       func(error)
 	userAgent  string
 	timeout    time.Duration // of a request, to the last byte of its answer
@@ -39,7 +40,7 @@ const (
 )
 
 func newClient(cfg *Config, cache *cache, fail func(error)) *client {
-	c := &client{cache: cache, archive: cfg.Archive, fail: fail, userAgent: cfg.UserAgent, own: cfg.Credentials, timeout: cfg.Timeout, idle: cfg.IdleTimeout, proxy: http.ProxyFromEnvironment}
+	c := &client{cache: cache, since: cfg.Progress.began(), archive: cfg.Archive, fail: fail, userAgent: cfg.UserAgent, own: cfg.Credentials, timeout: cfg.Timeout, idle: cfg.IdleTimeout, proxy: http.ProxyFromEnvironment}
 	if cfg.Proxy != nil {
 		c.proxy = http.ProxyURL(cfg.Proxy)
 	}
@@ -112,7 +113,7 @@ func (c *client) get(ctx context.Context, t *task, limit int, buf *bytes.Buffer)
 		stored = nil
 	}
 	if stored != nil {
-		if stored.fresh(a.sent) {
+		if stored.fresh(a.sent) || c.since.Before(stored.Sent) {
 			stored.answer(&a)
 			a.unsent = true
 			return a

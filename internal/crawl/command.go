@@ -311,8 +311,8 @@ func progress(inv *cmdline.Invocation, cfg *Config) (*Progress, error) {
 		return nil, errors.New("--state and --resume: one is enough")
 	case cfg.DryRun:
 		return nil, errors.New("a dry run does nothing that could be resumed")
-	case cfg.Follow.active():
-		return nil, errors.New("a run that follows links cannot be resumed; with --cache it is quick to repeat")
+	case cfg.Follow.active() && cfg.Cache == "":
+		return nil, cmdline.UsageHint(errors.New("a run that follows links goes on by what it has in a cache"), "--cache DIR, from the first run on")
 	case state != "":
 		return OpenState(state)
 	}
@@ -323,7 +323,7 @@ func progress(inv *cmdline.Invocation, cfg *Config) (*Progress, error) {
 	if cfg.Format != record.JSONL {
 		return nil, errors.New("--resume reads its output again, which has to be jsonl")
 	}
-	for _, name := range []string{"seq", "url", inputField} {
+	for _, name := range cfg.resumeFields() {
 		if len(cfg.Fields) > 0 && !slices.Contains(cfg.Fields, name) {
 			return nil, fmt.Errorf("--resume knows what was done by the field %s, which --fields leaves out", name)
 		}

@@ -203,7 +203,7 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (Summ
 		width:     len(cfg.names()),
 		rows:      make(chan *row, cfg.Jobs),
 	}
-	w.done, w.progress, w.cache = c.frontier.done, cfg.Progress, kept
+	w.done, w.progress, w.walks, w.cache = c.frontier.done, cfg.Progress, cfg.Follow.active(), kept
 	defer c.client.close()
 	defer c.frontier.close()
 	defer c.visited.close()
@@ -221,7 +221,8 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (Summ
 	writing.Wait()
 
 	sum := w.sum
-	sum.In, sum.Resumed, sum.Rejected, sum.Skipped = read, c.resumed, cfg.Rejects.Count(), c.visited.skipped
+	sum.In, sum.Rejected, sum.Skipped = read, cfg.Rejects.Count(), c.visited.skipped
+	sum.Resumed += c.resumed
 	switch {
 	case ctx.Err() != nil:
 		return sum, context.Cause(ctx)
@@ -272,9 +273,6 @@ func (c *Config) check() error {
 	}
 	if c.IfChanged && c.Cache == "" {
 		return errors.New("what has changed is known by a cache: if-changed does not go without one")
-	}
-	if c.Progress != nil && c.Follow.active() {
-		return errors.New("a run that follows links cannot be resumed")
 	}
 	if c.Ordered && c.Follow.active() {
 		return errors.New("links are followed in no set order: ordered does not go with it")

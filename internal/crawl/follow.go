@@ -261,6 +261,9 @@ func (c *crawler) child(t *task, a *answer, to *address) *task {
 		to.login = t.to.login
 	}
 	child := &task{input: t.input, to: to, reach: t.reach, depth: t.depth + 1, parent: t.to.href}
+	if t.sitemap {
+		child.depth = t.depth // it is no page
+	}
 	if a.public && !c.cfg.AllowPrivateRedirects {
 		child.reach = publicOnly
 	}

@@ -67,8 +67,8 @@ func TestFollow(t *testing.T) {
 		{"only some", "http://www.a.test/", Follow{Depth: 9, Include: regex("/d/[12]$")}, "0/ 1/d/1 2/d/2"},
 		{"not many", "http://www.a.test/d/1", Follow{Depth: 9, Scope: ScopePrefix, MaxPages: 1}, "0/d/1 1/d/2"},
 		{"not many of a host", "http://www.a.test/d/1", Follow{Depth: 9, Scope: ScopePrefix, MaxPerHost: 2}, "0/d/1 1/d/2 2/d/3"},
-		{"sitemap", "http://www.a.test/d/3", Follow{Sitemap: true}, "0/d/3 0/gone.xml:http 1/hidden?a=1&b=2"},
-		{"sitemap and on", "http://www.a.test/d/3", Follow{Sitemap: true, Depth: 2, Exclude: regex("never|/d/1")}, "0/d/3 0/gone.xml:http 1/hidden?a=1&b=2 2/fromhidden:http"},
+		{"sitemap", "http://www.a.test/d/3", Follow{Sitemap: true}, "0/d/3 1/gone.xml:http 1/hidden?a=1&b=2"},
+		{"sitemap and on", "http://www.a.test/d/3", Follow{Sitemap: true, Depth: 2, Exclude: regex("never|/d/1")}, "0/d/3 1/gone.xml:http 1/hidden?a=1&b=2 2/fromhidden:http"},
 		{"no sitemap", "http://b.a.test/", Follow{Sitemap: true}, "0//b.a.test/"},
 		{"two inputs", "http://www.a.test/d/1\nhttp://www.a.test/d/2", Follow{Depth: 1, Scope: ScopePrefix}, "0/d/1 0/d/2 1/d/2?q=1 1/d/3"},
 	} {

@@ -108,7 +108,10 @@ func (c *crawler) recognise(t *task) (done bool, err error) {
 			return false, err
 		}
 	}
-	return c.cfg.Progress.has(t.input)
+	if c.cfg.Follow.active() { // its links may not be
+		return false, nil
+	}
+	return c.cfg.Progress.has(t)
 }
 
 // object is a record as JSON on one line.

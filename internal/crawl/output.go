@@ -83,6 +83,7 @@ type writer struct {
 	sum    Summary
 
 	progress *Progress
+	walks    bool // over pages that may be done
 	cache    *cache
 	keys     []uint64 // of inputs whose records are written and not flushed
 	stored   []string // URLs of such
@@ -148,6 +149,13 @@ func (w *writer) writeAll(rows <-chan *row) error {
 func (w *writer) row(r *row) error {
 	if r.task == nil {
 		return nil
+	}
+	if w.walks {
+		if done, err := w.progress.has(r.task); done || err != nil {
+			w.sum.Resumed++
+			w.done(r.task)
+			return err
+		}
 	}
 	for values := range slices.Chunk(r.values, len(w.fields)) {
 		values, err := w.begin(values)

@@ -12,41 +12,58 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+	"time"
 
 	"pipeworks/internal/record"
 )
 
 // Progress is what earlier runs did of the same input. An input is told by its
 // URL and record, so that it may come at another place, or with others that are
-// new. nil is that of a run that does not go on with another.
+// new. A run that follows links walks over the pages again, by the cache, and
+// writes the records that are missing. nil is that of a run that does not go on
+// with another.
 type Progress struct {
-	left  table    // inputs done that have not come again yet: how often each was
-	state *os.File // where further ones are noted; nil: in the output
+	since time.Time // when the first of them began; zero: nobody knows
+	left  table     // what is done and has not come again yet: how often
+	state *os.File  // where more is noted; nil: in the output
 	buf   []byte
 }
 
-// stateHeader is the first line of a state file. Each further one is the key of
-// an input that is done: no more than appended lines, so that a kill at any
-// instant can but tear the last one, and nothing that anybody could read.
-const stateHeader = "crawl state 1\n"
+// stateHeader is what the first line of a state file begins with; the time when
+// it was made ends it. Each further line is the key of what is done: no more
+// than appended lines, so that a kill at any instant can but tear the last one,
+// and nothing that anybody could read.
+const stateHeader = "crawl state 1 "
 
 const keyLine = 17 // bytes: 16 digits and the line's end
 
-// inputKey tells an input by what its record has of it.
-func inputKey(url, raw []byte) uint64 {
-	sum := sha256.Sum256(append(append(bytes.Clone(url), '\n'), raw...))
+// taskKey tells a task by what its record has of it: the input's URL and record,
+// and the link, "" for the page of the input itself.
+func taskKey(url, raw []byte, link string) uint64 {
+	text := append(append(bytes.Clone(url), '\n'), raw...)
+	if link != "" {
+		text = append(append(text, '\n'), link...)
+	}
+	sum := sha256.Sum256(text)
 	return max(binary.BigEndian.Uint64(sum[:]), 1)
 }
 
-// key is that of an input.
-func (in *input) key() uint64 { return inputKey(record.AppendJSON(nil, in.url), in.raw) }
+func (t *task) key() uint64 {
+	link := ""
+	if t.depth > 0 {
+		if link = t.to.href; len(t.trail) > 0 {
+			link = t.trail[0].URL
+		}
+	}
+	return taskKey(record.AppendJSON(nil, t.url), t.raw, link)
+}
 
-// has reports whether an input is done, as often as it was.
-func (p *Progress) has(in *input) (bool, error) {
+// has reports whether a task is done, as often as it was.
+func (p *Progress) has(t *task) (bool, error) {
 	if p == nil || p.left.used == 0 {
 		return false, nil
 	}
-	key := in.key()
+	key := t.key()
 	n, _ := p.left.get(key)
 	if n == 0 {
 		return false, nil
@@ -59,10 +76,18 @@ func (p *Progress) add(key uint64) error {
 	return p.left.put(key, n+1)
 }
 
+// began is when the first run did, or else now.
+func (p *Progress) began() time.Time {
+	if p == nil || p.since.IsZero() {
+		return time.Now()
+	}
+	return p.since
+}
+
 // notes reports whether inputs are to be noted.
 func (p *Progress) notes() bool { return p != nil && p.state != nil }
 
-// note says that the inputs of these keys are done: their records were handed on.
+// note says that what has these keys is done: their records were handed on.
 func (p *Progress) note(keys []uint64) error {
 	p.buf = p.buf[:0]
 	for _, key := range keys {
@@ -111,15 +136,22 @@ func (p *Progress) readState() error {
 	if err := syscall.Flock(int(p.state.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return errors.New("another crawl goes by this state")
 	}
-	end, err := eachLine(p.state, func(line []byte, at int64) error {
-		if at == 0 && string(line) == stateHeader {
-			return nil
+	end, err := eachLine(p.state, func(line []byte, at int64) (err error) {
+		text, ok := bytes.CutSuffix(line, []byte("\n"))
+		if at == 0 {
+			began, is := bytes.CutPrefix(text, []byte(stateHeader))
+			p.since, err = time.Parse(time.RFC3339Nano, string(began))
+			ok = ok && is
+		} else if ok = ok && len(line) == keyLine; ok {
+			var key uint64
+			if key, err = strconv.ParseUint(string(text), 16, 64); err == nil {
+				return p.add(key)
+			}
 		}
-		key, err := strconv.ParseUint(string(bytes.TrimSuffix(line, []byte("\n"))), 16, 64)
-		if err != nil || len(line) != keyLine || at == 0 {
+		if !ok || err != nil {
 			return errors.New("not a state file of crawl")
 		}
-		return p.add(key)
+		return nil
 	})
 	if err != nil {
 		return err
@@ -127,12 +159,22 @@ func (p *Progress) readState() error {
 	if err := p.state.Truncate(end); err != nil || end > 0 {
 		return err
 	}
-	_, err = p.state.WriteString(stateHeader)
+	p.since = time.Now()
+	_, err = fmt.Fprintf(p.state, "%s%s\n", stateHeader, p.since.UTC().Format(time.RFC3339Nano))
 	return err
 }
 
-// ReadOutput goes on with the output in the file at path, which has the fields
-// seq, url and input, and cuts off a last record that is not whole. With several
+// resumeFields are those of a record by which it is known again.
+func (c *Config) resumeFields() []string {
+	fields := []string{"seq", "url", inputField}
+	if c.Follow.active() {
+		fields = append(fields, "final_url", "depth", "redirects")
+	}
+	return fields
+}
+
+// ReadOutput goes on with the output in the file at path, which has what
+// resumeFields says, and cuts off a last record that is not whole. With several
 // records a page those of the last page may not be all there: they are cut off,
 // too. A file that is not there is empty.
 func ReadOutput(path string, several bool) (*Progress, error) {
@@ -167,12 +209,29 @@ func (p *Progress) readOutput(f io.Reader, several bool) (end int64, err error) 
 		var r struct {
 			Seq        int64
 			URL, Input json.RawMessage
+			FinalURL   string    `json:"final_url"`
+			FetchedAt  time.Time `json:"fetched_at"`
+			Depth      int
+			Redirects  []hop
 		}
 		n++
 		if err := json.Unmarshal(line, &r); err != nil || r.Seq == 0 || r.URL == nil {
-			return fmt.Errorf("line %d is not a record with the fields seq, url and input", n)
+			return fmt.Errorf("line %d is not a record with the fields seq and url", n)
 		}
-		if several && r.Seq == last.seq {
+		if n == 1 {
+			p.since = r.FetchedAt
+		}
+		if string(r.Input) == "null" {
+			r.Input = nil
+		}
+		link := ""
+		if r.Depth > 0 {
+			if link = r.FinalURL; len(r.Redirects) > 0 {
+				link = r.Redirects[0].URL
+			}
+		}
+		key := taskKey(r.URL, r.Input, link)
+		if several && r.Seq == last.seq && key == last.key {
 			return nil
 		}
 		if last.seq != 0 {
@@ -180,10 +239,7 @@ func (p *Progress) readOutput(f io.Reader, several bool) (end int64, err error) 
 				return err
 			}
 		}
-		if string(r.Input) == "null" {
-			r.Input = nil
-		}
-		last.seq, last.key, last.at = r.Seq, inputKey(r.URL, r.Input), at
+		last.seq, last.key, last.at = r.Seq, key, at
 		return nil
 	})
 	switch {

@@ -16,7 +16,7 @@ const outputLines = `{"seq":1,"url":"http://a.test/","status":200,"input":{"url"
 {"seq":5,"url":"http://a.test/"}
 `
 
-func testInput(url, raw string) *input {
+func testTask(url, raw string) *task {
 	in := &input{}
 	if url != "" {
 		in.url = record.String(url)
@@ -24,7 +24,7 @@ func testInput(url, raw string) *input {
 	if raw != "" {
 		in.raw = []byte(raw)
 	}
-	return in
+	return &task{input: in}
 }
 
 // What the output has is done, as often as it has it, and nothing else is.
@@ -53,7 +53,7 @@ func TestReadOutput(t *testing.T) {
 			{"http://a.test/", "", false},
 			{"http://c.test/", "", false},
 		} {
-			if done, err := p.has(testInput(c.url, c.raw)); done != c.done || err != nil {
+			if done, err := p.has(testTask(c.url, c.raw)); done != c.done || err != nil {
 				t.Errorf("%s %s is done: %v, %v", c.url, c.raw, done, err)
 			}
 		}
@@ -82,7 +82,7 @@ func TestReadOutputOfEach(t *testing.T) {
 		}
 		var done []string
 		for _, url := range []string{"1", "2", "3"} {
-			if ok, err := p.has(testInput(url, "")); err != nil {
+			if ok, err := p.has(testTask(url, "")); err != nil {
 				t.Fatal(err)
 			} else if ok {
 				done = append(done, url)
@@ -125,7 +125,7 @@ func TestState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := testInput("http://a.test/", ""), testInput("http://b.test/", `{"x":1}`)
+	a, b := testTask("http://a.test/", ""), testTask("http://b.test/", `{"x":1}`)
 	if err := p.note([]uint64{a.key(), b.key(), a.key()}); err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestState(t *testing.T) {
 }
 
 func TestStateOfOthers(t *testing.T) {
-	for _, text := range []string{"hello\n", stateHeader + "hello\n", "0123456789abcdef\n", stateHeader + "0123456789abcdefg\n"} {
+	for _, text := range []string{"hello\n", stateHeader + "2000-01-01T00:00:00Z\nhello\n", "0123456789abcdef\n", stateHeader + "2000-01-01T00:00:00Z\n0123456789abcdefg\n", stateHeader + "then\n"} {
 		path := filepath.Join(t.TempDir(), "state")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

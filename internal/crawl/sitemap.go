@@ -41,7 +41,7 @@ func (c *crawler) sitemapTasks(t *task, a *answer, urls []string, guess bool) er
 		}
 		if first == 0 {
 			child := c.child(t, a, to)
-			child.depth, child.sitemap, child.guess = 0, true, guess
+			child.sitemap, child.guess = true, guess
 			tasks = append(tasks, child)
 		}
 	}

@@ -117,7 +117,7 @@ func (c *crawler) redirected(t *task, a *answer) bool {
 	case len(t.trail) >= most:
 		a.err = newError(kindRedirect, false, "more than %d redirects", most)
 		return false
-	case t.depth > 0 && !c.wanted(t.input, to.href):
+	case t.depth > 0 && !t.sitemap && !c.wanted(t.input, to.href):
 		a.err = newError(kindRedirect, false, "redirected out of scope, to %s", to.href)
 		return false
 	}
