@@ -129,6 +129,10 @@ func pollFd(fd uintptr, events int16) int16 {
 // for reading.
 func isRead(f *os.File) bool { return poll(f, 0)&unix.POLLERR == 0 }
 
+// Quiet reports whether a read end has nothing to read, and somebody who may
+// write.
+func Quiet(f *os.File) bool { return poll(f, unix.POLLIN) == 0 }
+
 // WatchReader calls gone when nobody has the pipe, of which w is a write end,
 // open for reading any more. The function it returns ends the watch.
 func WatchReader(w *os.File, gone func()) (stop func(), err error) {

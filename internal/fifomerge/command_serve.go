@@ -17,11 +17,12 @@ func serveCommand() *cmdline.Command {
 	return &cmdline.Command{
 		Name:     "serve",
 		Summary:  "answer SQL from a database through named pipes",
-		Operands: "DIR",
+		Operands: "DIR [-- COMMAND...]",
 		Examples: []cmdline.Example{
 			{Comment: "a database behind a directory", Line: "fifomerge serve /tmp/shop --db mysql://me@localhost/shop"},
 			{Comment: "ask it", Line: "fifomerge call /tmp/shop 'SELECT COUNT(*) FROM orders'"},
 			{Comment: "one that many may ask, and that only reads", Line: "fifomerge serve /tmp/shop --db mysql://me@localhost/shop --read-only --timeout 30s --max-rows 100000"},
+			{Comment: "a calculator", Line: "fifomerge serve /tmp/calc -- bc -l"},
 			{Comment: "ask it without any client", Line: "echo 'SELECT COUNT(*) FROM orders;' > /tmp/shop/query; cat /tmp/shop/reply"},
 		},
 		Description: `The directory is made if it is missing (mode 0700); only its owner can ask. The
@@ -31,7 +32,12 @@ client is gone is stopped on the server. With "call --session NAME" a connection
 is kept for the next call of that name.
 
 Without a client, one asks at a time: DIR/query takes the question, DIR/reply
-gives the answer, an error too. The flags for the format are for these.`,
+gives the answer, an error too. The flags for the format are for these.
+
+With a COMMAND that answers each line with a line, such as jq --unbuffered or bc,
+questions are lines for it. It is started again when it has ended, and when it
+has not answered within the --timeout (10s). It runs as often as there are
+questions at once.`,
 		Flags: slices.Concat([]cli.Flag{
 			cmdline.DBFlag(),
 			&cli.IntFlag{Name: "connections", Value: 4, Usage: "keep up to `N` idle connections open; there are as many as there are questions at once"},
@@ -162,11 +168,13 @@ func runAttach(ctx context.Context, inv *cmdline.Invocation) error {
 
 func runServe(ctx context.Context, inv *cmdline.Invocation) error {
 	start := time.Now()
-	if len(inv.Operands()) != 1 {
+	if len(inv.Operands()) == 0 {
 		return cmdline.Usagef("which DIR?")
 	}
 	cfg := ServeConfig{
 		Dir:         inv.Operands()[0],
+		Command:     inv.Operands()[1:],
+		Stderr:      inv.Stderr(),
 		Connections: inv.Int("connections"),
 		Guard:       Guard{ReadOnly: inv.Bool("read-only"), Timeout: inv.Duration("timeout"), MaxRows: inv.Int64("max-rows")},
 		Wait:        inv.Duration("wait"),
@@ -174,8 +182,13 @@ func runServe(ctx context.Context, inv *cmdline.Invocation) error {
 		Warn:        func(message string) { inv.Notef("%s", message) },
 	}
 	var err error
-	if cfg.DB, err = inv.Connection(ctx); err != nil {
-		return err
+	if len(cfg.Command) == 0 {
+		if cfg.DB, err = inv.Connection(ctx); err != nil {
+			return err
+		}
+		inv.NoteDefaultDB(cfg.DB, nil)
+	} else if inv.IsSet("db") || cfg.Guard.ReadOnly || cfg.Guard.MaxRows > 0 {
+		return cmdline.Usagef("--db, --read-only and --max-rows are for a database, not for a command")
 	}
 	if cfg.MaxRequest, err = inv.Size("max-packet"); err != nil {
 		return err
@@ -189,7 +202,6 @@ func runServe(ctx context.Context, inv *cmdline.Invocation) error {
 	if cfg.Format.Format, cfg.Format.Rows, err = inv.Rows(); err != nil {
 		return err
 	}
-	inv.NoteDefaultDB(cfg.DB, nil)
 	sum, err := Serve(ctx, cfg, func() { inv.Verbosef("ready: fifomerge call %s 'SQL'", cfg.Dir) })
 	inv.Summarize(sum, start)
 	return err

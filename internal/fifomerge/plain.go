@@ -96,7 +96,7 @@ func (s *server) replyPlain(ctx context.Context, in *fifo.Reader, question plain
 		err = question.err
 	}
 	if err == nil {
-		err = (&session{server: s}).answer(ctx, question.sql, rows, func() {})
+		err = (&session{server: s, out: reply, rows: rows, flush: func() {}}).answer(ctx, question.sql)
 	}
 	if err != nil && ctx.Err() != nil {
 		err = errStopped

@@ -20,6 +20,8 @@ import (
 type ServeConfig struct {
 	Dir         string // made if missing, with mode 0700
 	DB          dburl.URL
+	Command     []string      // answers each line with a line, in place of the DB
+	Stderr      io.Writer     // of the Command
 	Connections int           // idle ones to keep open; 0 is 4
 	Guard       Guard         // limits what may be asked
 	MaxRequest  int           // bytes; 0 is what a statement may have
@@ -61,20 +63,23 @@ func Serve(ctx context.Context, cfg ServeConfig, ready func()) (ServeSummary, er
 	if cfg.DB.File == ":memory:" {
 		return ServeSummary{}, errMemory
 	}
+	if len(cfg.Command) > 0 && cfg.Guard.Timeout == 0 {
+		cfg.Guard.Timeout = commandTimeout
+	}
 	s := &server{
 		cfg:      &cfg,
 		pool:     &pool{url: cfg.DB, setup: cfg.Guard.setup(cfg.DB.Dialect), keep: cfg.Connections},
+		commands: &coprocesses{args: cfg.Command, stderr: cfg.Stderr, keep: cfg.Connections},
 		sessions: &namedSessions{idle: cfg.Idle, wait: cfg.Wait, all: map[string]*namedSession{}},
 		stats:    stats{started: time.Now()},
 	}
 	defer s.pool.close()
 	defer s.sessions.close()
-	// A database that cannot be had is said now, not to the first client.
-	c, err := s.pool.get(ctx, func() error { return nil })
-	if err != nil {
+	defer s.commands.close()
+	// What cannot answer is said now, not to the first client.
+	if err := s.try(ctx); err != nil {
 		return ServeSummary{}, err
 	}
-	s.pool.put(c)
 	if err := s.open(); err != nil {
 		return ServeSummary{}, err
 	}
@@ -104,12 +109,33 @@ func Serve(ctx context.Context, cfg ServeConfig, ready func()) (ServeSummary, er
 	return s.stats.summary(), context.Cause(ctx)
 }
 
+// commandTimeout is how long a command may take to answer, if nothing else is
+// said: there are lines that bc and others answer with nothing.
+const commandTimeout = 10 * time.Second
+
+// try gets what answers ready.
+func (s *server) try(ctx context.Context) error {
+	if len(s.cfg.Command) > 0 {
+		c, err := s.commands.get()
+		if err == nil {
+			s.commands.put(c)
+		}
+		return err
+	}
+	c, err := s.pool.get(ctx, func() error { return nil })
+	if err == nil {
+		s.pool.put(c)
+	}
+	return err
+}
+
 // servedPipes are always there.
 var servedPipes = []string{helloPipe, queryPipe, replyPipe}
 
 type server struct {
 	cfg      *ServeConfig
 	pool     *pool
+	commands *coprocesses
 	sessions *namedSessions
 	stats    stats
 	dir      *fifo.Dir

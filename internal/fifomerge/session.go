@@ -22,6 +22,9 @@ var errGone = errors.New("the client is gone")
 type session struct {
 	*server
 	options
+	out   io.Writer
+	rows  record.Writer // to out
+	flush func()        // is called when out should send on what it holds back
 	named *namedSession // once it was needed
 }
 
@@ -69,13 +72,13 @@ func (s *server) serveClient(ctx context.Context, h hello, helloErr error) error
 		_ = reply.SetWriteDeadline(time.Now().Add(lastWords))
 	})
 	defer stop()
-	c := &session{server: s, options: h.options}
+	c := &session{server: s, options: h.options, out: out, rows: rows, flush: out.FlushSoon}
 	defer c.close()
 	requests := newRequests(query, s.cfg.MaxRequest)
 	for {
-		sql, err := requests.next()
+		question, err := requests.next()
 		if err == nil {
-			err = c.answer(ctx, sql, rows, out.FlushSoon)
+			err = c.answer(ctx, question)
 		} else if _, ok := errors.AsType[*tooLongError](err); !ok {
 			_ = out.Flush()
 			return nil // the client is done, or the server is
@@ -98,38 +101,48 @@ func (c *session) close() {
 	}
 }
 
-// answer runs one question and writes its rows. It calls flush when the writer
-// behind rows should send on what it holds back.
-func (c *session) answer(ctx context.Context, sql []byte, rows record.Writer, flush func()) error {
-	script := sqltext.NewTextScanner(sql, sqltext.ScanOptions{
-		Dialect: c.cfg.DB.Dialect,
-		Source:  "query",
-		EOFRun:  true, // its end is unmistakable
-	})
+// answer answers one question.
+func (c *session) answer(ctx context.Context, question []byte) error {
 	asked := time.Now()
-	err := c.run(ctx, script, rows, func() error {
-		err := rows.Flush()
-		flush()
-		return err
-	})
-	err = errors.Join(err, rows.Flush())
+	limited, cancel := c.cfg.Guard.begin(ctx, c.timeout)
+	defer cancel()
+	var err error
+	switch {
+	case len(c.cfg.Command) == 0:
+		err = errors.Join(c.run(ctx, limited, question), c.rows.Flush())
+	case c.session != "":
+		err = errNoSession
+	default:
+		err = c.commands.answer(limited, question, c.out)
+	}
 	c.stats.answered(time.Since(asked), err)
 	return err
 }
 
-// run runs a script on a connection that it has for itself: any, of which only
-// a clean one is used again, or that of a named session.
-func (c *session) run(ctx context.Context, script *sqltext.Scanner, rows record.Writer, flush func() error) error {
-	limited, cancel := c.cfg.Guard.begin(ctx, c.timeout)
-	defer cancel()
-	if c.session != "" {
-		return c.runNamed(ctx, limited, script, rows, flush)
+var errNoSession = errors.New("a session by name is one of a database")
+
+// run runs the statements of a question on a connection that it has for itself:
+// any, of which only a clean one is used again, or that of a named session. The
+// context client ends with the client, ctx may end before.
+func (c *session) run(client, ctx context.Context, question []byte) error {
+	script := sqltext.NewTextScanner(question, sqltext.ScanOptions{
+		Dialect: c.cfg.DB.Dialect,
+		Source:  "query",
+		EOFRun:  true, // its end is unmistakable
+	})
+	flush := func() error {
+		err := c.rows.Flush()
+		c.flush()
+		return err
 	}
-	conn, err := c.pool.get(limited, flush)
+	if c.session != "" {
+		return c.runNamed(client, ctx, script, flush)
+	}
+	conn, err := c.pool.get(ctx, flush)
 	if err != nil {
 		return err
 	}
-	clean, broken, err := runScript(limited, conn, script, c.cfg.Guard, rows)
+	clean, broken, err := runScript(ctx, conn, script, c.cfg.Guard, c.rows)
 	if clean && !broken {
 		c.pool.put(conn)
 	} else {
@@ -138,8 +151,7 @@ func (c *session) run(ctx context.Context, script *sqltext.Scanner, rows record.
 	return err
 }
 
-// runNamed has a context that ends with the client, and one that may end before.
-func (c *session) runNamed(client, ctx context.Context, script *sqltext.Scanner, rows record.Writer, flush func() error) (err error) {
+func (c *session) runNamed(client, ctx context.Context, script *sqltext.Scanner, flush func() error) (err error) {
 	if c.named == nil {
 		if c.named, err = c.sessions.take(ctx, c.session); err != nil {
 			return err
@@ -154,7 +166,7 @@ func (c *session) runNamed(client, ctx context.Context, script *sqltext.Scanner,
 		}
 	}
 	c.named.conn.flush = flush
-	clean, broken, err := runScript(ctx, c.named.conn, script, c.cfg.Guard, rows)
+	clean, broken, err := runScript(ctx, c.named.conn, script, c.cfg.Guard, c.rows)
 	c.named.clean = c.named.clean && clean
 	if broken {
 		c.named.end(client.Err() == nil)

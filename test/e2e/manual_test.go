@@ -144,7 +144,7 @@ func TestManualIsRun(t *testing.T) {
 	for name, examples := range allExamples() {
 		for i, e := range examples {
 			command := "example " + name + " " + strconv.Itoa(i+1)
-			if !regexp.MustCompile(`(?m)^` + command + `( |$)`).MatchString(scripts) {
+			if !regexp.MustCompile(`(?m)^(\[exec:\w+\] )?` + command + `( |$)`).MatchString(scripts) {
 				t.Errorf("no script has the line %q: %s", command, e.Line)
 			}
 		}
@@ -161,7 +161,7 @@ func TestManualIsRun(t *testing.T) {
 		}
 		for i, line := range lines {
 			command := "page " + filepath.Base(path) + " " + strconv.Itoa(i+1)
-			if !regexp.MustCompile(`(?m)^` + command + `( |$)`).MatchString(scripts) {
+			if !regexp.MustCompile(`(?m)^(\[exec:\w+\] )?` + command + `( |$)`).MatchString(scripts) {
 				t.Errorf("no script has the line %q: %s", command, line)
 			}
 		}
