@@ -31,7 +31,7 @@ func Command() *cmdline.Command {
 			{Comment: "a database that answers through pipes in a directory", Line: "fifomerge serve /tmp/shop --db mysql://me@localhost/shop"},
 			{Comment: "ask it", Line: "fifomerge call /tmp/shop 'SELECT COUNT(*) FROM orders'"},
 		},
-		Verbs: []*cmdline.Command{mergeCommand(), slotCommand(), writeCommand(), serveCommand(), callCommand(), attachCommand(), statusCommand()},
+		Verbs: []*cmdline.Command{mergeCommand(), slotCommand(), writeCommand(), runCommand(), serveCommand(), callCommand(), attachCommand(), statusCommand()},
 	}
 }
 
@@ -67,6 +67,7 @@ SIGTERM ends it when what is in the pipes has been taken.`,
 			&cli.BoolFlag{Name: "follow", Usage: "go on until stopped: the default"},
 			&cli.StringFlag{Name: "mode", Value: "0600", Usage: "permissions of the pipes that are made, `OCTAL`"},
 			&cli.BoolFlag{Name: "mkfifo", Usage: "make the FILE of --output a named pipe if it is missing"},
+			tagFlag("the name of its pipe"),
 			&cli.StringFlag{Name: "spool", Usage: "keep records in `DIR` on disk until the reader of --output has taken them"},
 			&cli.StringFlag{Name: "sync", Value: "batch", Usage: "with --spool: `WHEN` the disk is synced: always, batch, none"},
 			&cli.StringFlag{Name: "framing", Value: "newline", Usage: "`HOW` records end: newline, null, or length (4 bytes before it, highest first)"},
@@ -95,6 +96,35 @@ removes it.`,
 		},
 		Action: runSlot,
 	}
+}
+
+func runCommand() *cmdline.Command {
+	return &cmdline.Command{
+		Name:     "run",
+		Summary:  "run commands and merge their outputs, a whole record at a time",
+		Operands: "COMMAND...",
+		Examples: []cmdline.Example{
+			{Comment: "three hosts at once, each line with its command", Line: "fifomerge run --tag 'ssh web1 uptime' 'ssh web2 uptime' 'ssh web3 uptime'"},
+			{Comment: "two at a time", Line: "fifomerge run -j 2 './import a' './import b' './import c' > all.log"},
+		},
+		Description: `Each COMMAND is a line for sh, with nothing on its standard input. The status is
+that of the command that ended worst. When fifomerge is stopped, or nobody reads
+its output any more, all of them are.`,
+		Flags: append([]cli.Flag{
+			cmdline.JobsFlag(0),
+			tagFlag("its command"),
+			cmdline.NullFlag("records end in NUL instead of newline"),
+			cmdline.MaxRecordFlag(),
+			cmdline.OutputFlag(),
+			cmdline.SummaryFlag(),
+		}, cmdline.RejectFlags()...),
+		Action: runRun,
+	}
+}
+
+// tagFlag is --tag.
+func tagFlag(what string) cli.Flag {
+	return &cli.BoolFlag{Name: "tag", Usage: "put " + what + " in front of each record, and a tab; into a JSON object as \"_source\""}
 }
 
 func writeCommand() *cmdline.Command {
@@ -139,6 +169,9 @@ func runMerge(ctx context.Context, inv *cmdline.Invocation) error {
 	cfg.Mode = fs.FileMode(mode)
 	if cfg.Framing, err = framing(inv); err != nil {
 		return err
+	}
+	if cfg.Tag = inv.Bool("tag"); cfg.Tag && cfg.Framing == Length {
+		return cmdline.Usagef("--tag is for records that end in newline or NUL")
 	}
 	if cfg.MaxRecord, err = inv.Size("max-record"); err != nil {
 		return err
@@ -282,6 +315,41 @@ func runSlot(ctx context.Context, inv *cmdline.Invocation) error {
 		return err
 	}
 	_, err = fmt.Fprintln(out, path)
+	return err
+}
+
+func runRun(ctx context.Context, inv *cmdline.Invocation) error {
+	start := time.Now()
+	cfg := RunConfig{
+		Commands: inv.Operands(),
+		Jobs:     inv.Int("jobs"),
+		Tag:      inv.Bool("tag"),
+		Stderr:   inv.Stderr(),
+		Warn:     func(message string) { inv.Notef("%s", message) },
+	}
+	if len(cfg.Commands) == 0 {
+		return cmdline.Usagef("which COMMAND?")
+	}
+	if cfg.Jobs < 0 || cfg.Jobs == 0 && inv.IsSet("jobs") {
+		return cmdline.Usagef("--jobs %d: at least 1", cfg.Jobs)
+	}
+	if inv.Bool("null") {
+		cfg.Framing = Null
+	}
+	var err error
+	if cfg.MaxRecord, err = inv.Size("max-record"); err != nil {
+		return err
+	}
+	out, err := inv.Output(stream.Inputs{})
+	if err != nil {
+		return err
+	}
+	if cfg.Rejects, err = inv.Rejects(stream.Inputs{}); err != nil {
+		return err
+	}
+	cfg.Rejects.Force = true // one command's mistake is not the others'
+	sum, err := Run(ctx, cfg, out)
+	inv.Summarize(sum, start)
 	return err
 }
 

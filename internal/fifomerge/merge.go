@@ -28,6 +28,7 @@ type MergeConfig struct {
 
 	Spool *SpoolConfig // nil: records go straight to the output
 
+	Tag       bool // each record gets the name of its pipe
 	Framing   Framing
 	MaxRecord int // bytes; 0 is 64 MiB
 
@@ -68,6 +69,7 @@ func Merge(ctx context.Context, cfg MergeConfig, out io.Writer) (MergeSummary, e
 	}
 	m.linger = time.AfterFunc(time.Hour, m.lingered)
 	m.linger.Stop()
+	m.tagged = cfg.Tag
 	defer m.removePipes()
 	if err := m.makePipes(); err != nil {
 		return m.sum, err
@@ -209,7 +211,7 @@ func (m *merge) add(p *pipe) (fifo.ID, error) {
 	m.all.Go(func() {
 		defer p.close()
 		var err error
-		if p.in = m.source(p.path, p); m.spooled != nil {
+		if p.in, err = m.source(p.path, p); m.spooled != nil {
 			p.in, err = m.spooled.intake(p, log)
 		}
 		if err == nil {

@@ -16,6 +16,7 @@ type sink struct {
 	framing   Framing
 	maxRecord int
 	mark      []byte       // fifo.TornMark, ended; nil where it marks nothing
+	tagged    bool         // each record gets the name of its source
 	warn      func(string) // nil: nobody is told
 
 	// put delivers records of a source in the form that was made of them. The
@@ -44,6 +45,8 @@ func newSink(framing Framing, maxRecord int, rejects *reject.Sink, warn func(str
 type source struct {
 	*sink
 	name   string
+	tag    *tag // nil: records go out as they are
+	made   []byte
 	blocks *blocks
 	count  int // records so far
 
@@ -53,8 +56,14 @@ type source struct {
 	skip   int64 // how much of what is made of the next records is delivered already
 }
 
-func (s *sink) source(name string, r io.Reader) *source {
-	return &source{sink: s, name: name, blocks: newBlocks(r, s.framing, s.maxRecord)}
+// source is the one called name, which r reads.
+func (s *sink) source(name string, r io.Reader) (*source, error) {
+	in := &source{sink: s, name: name, blocks: newBlocks(r, s.framing, s.maxRecord)}
+	var err error
+	if s.tagged {
+		in.tag, err = newTag(name)
+	}
+	return in, err
 }
 
 // take reads once and delivers the records that this completes.
@@ -105,7 +114,12 @@ func (in *source) deliverWhole(records []byte) error {
 	defer in.mu.Unlock()
 	in.count += int(n)
 	in.sum.In += n
-	if err := in.put(in, records, records); err != nil {
+	made := records
+	if in.tag != nil {
+		in.made = in.tag.append(in.made[:0], in.framing, records)
+		made = in.made
+	}
+	if err := in.put(in, records, made); err != nil {
 		return err
 	}
 	in.offset += int64(len(records))

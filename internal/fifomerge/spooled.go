@@ -120,8 +120,7 @@ func (s *spooled) intake(p *pipe, name string) (in *intake, err error) {
 			return nil, err
 		}
 	}
-	s.deliverLog(name, in.log)
-	return in, nil
+	return in, s.deliverLog(name, in.log)
 }
 
 // take moves what there is from the pipe to the log.
@@ -177,9 +176,12 @@ func (in *intake) unfinished() error {
 
 // deliverLog delivers what is in the log and what comes, until the log is
 // finished, and removes it.
-func (s *spooled) deliverLog(name string, l *spool.Log) {
+func (s *spooled) deliverLog(name string, l *spool.Log) error {
 	r := &logReader{log: l, offset: l.At().Offset}
-	in := s.source(strings.TrimPrefix(name, inPrefix), r)
+	in, err := s.source(strings.TrimPrefix(name, inPrefix), r)
+	if err != nil {
+		return err
+	}
 	in.log, in.skip = r, l.At().Skip
 	s.all.Go(func() {
 		err := s.deliverFrom(in)
@@ -193,6 +195,7 @@ func (s *spooled) deliverLog(name string, l *spool.Log) {
 			s.fail(err)
 		}
 	})
+	return nil
 }
 
 // deliverFrom delivers all that comes. If a record of another source is half
@@ -236,7 +239,9 @@ func (s *spooled) deliverRest() error {
 			return err
 		}
 		in.log.Finish()
-		s.deliverLog(name, in.log)
+		if err := s.deliverLog(name, in.log); err != nil {
+			return err
+		}
 	}
 	return nil
 }

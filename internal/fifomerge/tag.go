@@ -1,0 +1,44 @@
+package fifomerge
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// tag is the name of a source in the forms that records get it in.
+type tag struct {
+	text  []byte // the first field, with its tab
+	field []byte // the first member of an object, with its brace
+}
+
+func newTag(name string) (*tag, error) {
+	quoted, err := json.Marshal(name)
+	if err != nil {
+		return nil, err
+	}
+	return &tag{
+		text:  append([]byte(strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`).Replace(name)), '\t'),
+		field: slices.Concat([]byte(`{"_source":`), quoted),
+	}, nil
+}
+
+// append appends records with the tag in each: a record that begins with a
+// brace is a JSON object.
+func (t *tag) append(made []byte, framing Framing, records []byte) []byte {
+	var record []byte
+	for len(records) > 0 {
+		record, records = framing.next(records)
+		if record[0] != '{' {
+			made = append(append(made, t.text...), record...)
+			continue
+		}
+		made = append(made, t.field...)
+		rest := record[1:]
+		if !strings.HasPrefix(strings.TrimLeft(string(rest[:min(len(rest), 64)]), " \t\r"), "}") {
+			made = append(made, ',')
+		}
+		made = append(made, rest...)
+	}
+	return made
+}
