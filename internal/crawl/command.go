@@ -121,6 +121,7 @@ could not be had (their records say why).`,
 			cmdline.OutputFlag(),
 			cmdline.NullAsFlag(),
 			cmdline.MaxRecordFlag(),
+			cmdline.ProgressFlag(),
 			cmdline.SummaryFlag(),
 		}, cmdline.RejectFlags()...),
 		Action: action,
@@ -152,7 +153,8 @@ func action(ctx context.Context, inv *cmdline.Invocation) error {
 	if cfg.Format, err = inv.OutputFormat(); err != nil {
 		return err
 	}
-	if cfg.Progress, err = progress(inv, &cfg); err != nil {
+	cfg.Meter = inv.Meter()
+	if cfg.Progress, err = earlier(inv, &cfg); err != nil {
 		return cmdline.Usage(err)
 	}
 	defer cfg.Progress.Close()
@@ -301,8 +303,8 @@ func userAgent(inv *cmdline.Invocation) string {
 	return agent
 }
 
-// progress is that of earlier runs, if this one is to go on.
-func progress(inv *cmdline.Invocation, cfg *Config) (*Progress, error) {
+// earlier is the progress of earlier runs, if this one is to go on.
+func earlier(inv *cmdline.Invocation, cfg *Config) (*Progress, error) {
 	state, resume := inv.String("state"), inv.Bool("resume")
 	switch {
 	case state == "" && !resume:

@@ -77,6 +77,7 @@ import (
 	"time"
 
 	"pipeworks/internal/extract"
+	"pipeworks/internal/progress"
 	"pipeworks/internal/record"
 	"pipeworks/internal/reject"
 	"pipeworks/internal/robots"
@@ -131,8 +132,9 @@ type Config struct {
 	Input    record.ReaderOptions // Source, Fallback and LineField are set for each input
 	Format   record.Format        // of the output; Auto is JSONL
 	Rows     record.WriterOptions
-	Rejects  *reject.Sink // for malformed input records; nil: stop at the first one
-	ErrorsOK bool         // pages that could not be had make no *FailedError
+	Meter    *progress.Meter // counts records; nil: nothing does
+	Rejects  *reject.Sink    // for malformed input records; nil: stop at the first one
+	ErrorsOK bool            // pages that could not be had make no *FailedError
 
 	dial  dialFunc // nil: the system's
 	agent string   // who we are to robots.txt
@@ -203,7 +205,7 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (Summ
 		width:     len(cfg.names()),
 		rows:      make(chan *row, cfg.Jobs),
 	}
-	w.done, w.progress, w.walks, w.cache = c.frontier.done, cfg.Progress, cfg.Follow.active(), kept
+	w.done, w.progress, w.walks, w.cache, w.meter = c.frontier.done, cfg.Progress, cfg.Follow.active(), kept, cfg.Meter
 	defer c.client.close()
 	defer c.frontier.close()
 	defer c.visited.close()

@@ -4,6 +4,7 @@ import (
 	"io"
 	"slices"
 
+	"pipeworks/internal/progress"
 	"pipeworks/internal/record"
 )
 
@@ -85,6 +86,7 @@ type writer struct {
 	progress *Progress
 	walks    bool // over pages that may be done
 	cache    *cache
+	meter    *progress.Meter
 	keys     []uint64 // of inputs whose records are written and not flushed
 	stored   []string // URLs of such
 }
@@ -166,6 +168,7 @@ func (w *writer) row(r *row) error {
 			return err
 		}
 		w.sum.Out++
+		w.meter.AddRecords(1)
 	}
 	w.sum.Bytes += int64(r.bytes)
 	if r.failed {
