@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"sync"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -72,36 +73,42 @@ func (inv *Invocation) Connection(ctx context.Context) (dburl.URL, error) {
 	if err != nil {
 		return u, err
 	}
-	err = inv.complete(ctx, &u)
-	return u, err
+	settings, err := inv.settings(ctx)
+	if err != nil {
+		return u, err
+	}
+	return settings.Complete(u)
 }
 
 // Connections are the databases that DBs names, with all that connecting to
 // them takes.
 func (inv *Invocation) Connections(ctx context.Context) ([]dburl.URL, error) {
 	dbs, err := inv.DBs()
+	if err != nil {
+		return nil, err
+	}
+	settings, err := inv.settings(ctx)
 	for i := range dbs {
 		if err == nil {
-			err = inv.complete(ctx, &dbs[i])
+			dbs[i], err = settings.Complete(dbs[i])
 		}
 	}
 	return dbs, err
 }
 
-func (inv *Invocation) complete(ctx context.Context, u *dburl.URL) (err error) {
-	settings := dburl.Settings{
+// settings are what the ConnectionFlags say. A password is asked for once.
+func (inv *Invocation) settings(ctx context.Context) (dburl.Settings, error) {
+	ask := sync.OnceValues(func() (dburl.Secret, error) { return askPassword(ctx) })
+	password, err := inv.password(ctx, ask)
+	return dburl.Settings{
 		Getenv:            os.Getenv,
 		Warn:              func(message string) { inv.Notef("warning: %s", message) },
 		NoDefaults:        inv.Bool("no-defaults"),
 		DefaultsFile:      inv.String("defaults-file"),
 		DefaultsExtraFile: inv.String("defaults-extra-file"),
-		Ask:               func() (dburl.Secret, error) { return askPassword(ctx) },
-	}
-	if settings.Password, err = inv.password(ctx, settings.Ask); err != nil {
-		return err
-	}
-	*u, err = settings.Complete(*u)
-	return err
+		Password:          password,
+		Ask:               ask,
+	}, err
 }
 
 // NoteDefaultDB says which database is used when nobody named one: before its
@@ -125,7 +132,7 @@ func (inv *Invocation) password(ctx context.Context, ask func() (dburl.Secret, e
 		given++
 	}
 	if command := inv.String("password-command"); command != "" {
-		source = func() (dburl.Secret, error) { return inv.runPassword(ctx, command) }
+		source = sync.OnceValues(func() (dburl.Secret, error) { return inv.runPassword(ctx, command) })
 		given++
 	}
 	if inv.Bool("ask-password") {

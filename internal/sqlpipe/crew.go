@@ -23,6 +23,7 @@ type crew struct {
 	workers []*worker
 	working atomic.Int64  // workers that have not failed
 	failed  chan struct{} // closed when no more statements are wanted
+	once    sync.Once     // for closing it
 	batch   batch         // that is being filled
 	input   error         // why the input has ended, set before the batches end
 }
@@ -91,6 +92,7 @@ func (c *crew) open(ctx context.Context, out io.Writer) error {
 	for len(dbs) < c.cfg.Jobs {
 		dbs = append(dbs, c.cfg.DB)
 	}
+	c.working.Store(int64(len(dbs)))
 	for _, db := range dbs {
 		rows, err := record.NewWriter(out, c.cfg.Format, c.cfg.Rows)
 		if err != nil {
@@ -102,7 +104,6 @@ func (c *crew) open(ctx context.Context, out io.Writer) error {
 			rows = &named{Writer: rows, name: record.String(db.String())}
 		}
 		c.workers = append(c.workers, w)
-		c.working.Add(1)
 		if w.session, w.err = openSession(ctx, c.cfg, db, rows); w.err != nil {
 			w.session = nil
 			c.fail()
@@ -114,8 +115,8 @@ func (c *crew) open(ctx context.Context, out io.Writer) error {
 // fail is called when a worker has failed: of jobs none may go on then, of
 // several databases all others do.
 func (c *crew) fail() {
-	if left := c.working.Add(-1); left == 0 || c.jobs && left == int64(len(c.workers))-1 {
-		close(c.failed)
+	if c.working.Add(-1) == 0 || c.jobs {
+		c.once.Do(func() { close(c.failed) })
 	}
 }
 
