@@ -84,16 +84,16 @@ func TestMaxRows(t *testing.T) {
 }
 
 func TestTimeout(t *testing.T) {
-	s := startServe(t, ServeConfig{Guard: Guard{Timeout: 50 * time.Millisecond}})
-	s.refuse("SELECT 1;\n"+endless+"max(i) FROM n", "ERROR at line 2: stopped: the question took longer than 50ms")
-	if got := s.ask(endless + "max(i) FROM n"); got != "ERROR at line 1: stopped: the question took longer than 50ms\n" {
+	s := startServe(t, ServeConfig{Guard: Guard{Timeout: 300 * time.Millisecond}})
+	s.refuse("SELECT 1;\n"+endless+"max(i) FROM n", "ERROR at line 2: stopped: the question took longer than 300ms")
+	if got := s.ask(endless + "max(i) FROM n"); got != "ERROR at line 1: stopped: the question took longer than 300ms\n" {
 		t.Errorf("got %q", got)
 	}
 	// A client may have less time, not more.
-	for timeout, want := range map[time.Duration]string{time.Millisecond: "1ms", time.Hour: "50ms"} {
+	for timeout, want := range map[time.Duration]string{time.Millisecond: "1ms", time.Hour: "300ms"} {
 		c := converse(t, CallConfig{Dir: s.dir, Timeout: timeout})
 		c.expect(endless+"max(i) FROM n", ". 1\tERROR at line 1: stopped: the question took longer than "+want+"\n")
-		c.expect("SELECT 1 AS a", "{\"a\":1}\n. 0\n")
+		c.expect(endless+"max(i) FROM n", ". 1\tERROR at line 1: stopped: the question took longer than "+want+"\n")
 		c.in.Close()
 		if err := <-c.done; !errors.As(err, new(*failedError)) {
 			t.Error(err)
