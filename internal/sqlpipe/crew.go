@@ -58,9 +58,12 @@ func runCrew(ctx context.Context, cfg *Config, in stream.Inputs, out io.Writer) 
 	if err := c.open(ctx, &lockedWriter{w: out, failed: cancel}); err != nil {
 		return sum, err
 	}
+	cfg.Scan.Modes = c.modes(ctx)
 	cfg.modes = func(sql []byte) (sqltext.Modes, error) { // each session has its own
-		m, _ := sqltext.LiteralModes(sql)
-		return m, nil
+		if m, ok := sqltext.LiteralModes(sql); ok {
+			return m, nil
+		}
+		return cfg.Scan.Modes, nil
 	}
 	var all sync.WaitGroup
 	for _, w := range c.workers {
@@ -110,6 +113,21 @@ func (c *crew) open(ctx context.Context, out io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// modes are those that the first session begins with: the others' are taken to
+// be the same.
+func (c *crew) modes(ctx context.Context) (m sqltext.Modes) {
+	for _, w := range c.workers {
+		if w.session == nil {
+			continue
+		}
+		if m, w.err = w.session.modes(ctx); w.err == nil {
+			break
+		}
+		c.fail()
+	}
+	return m
 }
 
 // fail is called when a worker has failed: of jobs none may go on then, of
