@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -72,11 +73,22 @@ func TestOptionFile(t *testing.T) {
 	}
 }
 
-// printDefaults is what MySQL's own program makes of a file, if it is here.
-func printDefaults(t *testing.T, path string, env []string) (string, bool) {
-	t.Helper()
+// lookPrintDefaults finds MariaDB's my_print_defaults. That of MySQL hides
+// passwords.
+var lookPrintDefaults = sync.OnceValues(func() (program string, ok bool) {
 	program, err := exec.LookPath("my_print_defaults")
 	if err != nil {
+		return "", false
+	}
+	version, err := exec.Command(program, "--version").Output()
+	return program, err == nil && strings.Contains(string(version), "Ver 1.")
+})
+
+// printDefaults is what MariaDB's own program makes of a file, if it is here.
+func printDefaults(t *testing.T, path string, env []string) (string, bool) {
+	t.Helper()
+	program, ok := lookPrintDefaults()
+	if !ok {
 		return "", false
 	}
 	cmd := exec.CommandContext(t.Context(), program, append([]string{"--defaults-file=" + path}, optionGroups...)...)
@@ -90,8 +102,8 @@ func printDefaults(t *testing.T, path string, env []string) (string, bool) {
 
 // Random files are read as my_print_defaults reads them.
 func TestOptionFilesAsTheClient(t *testing.T) {
-	if _, err := exec.LookPath("my_print_defaults"); err != nil {
-		t.Skip(err)
+	if _, ok := lookPrintDefaults(); !ok {
+		t.Skip("MariaDB's my_print_defaults is not here")
 	}
 	pieces := []string{
 		"[client]", "[mysql]", "[other]", "[", "]", "user", "password", "=", "=", "=", "'", `"`, `\`, `\n`, `\s`, `\"`, `\'`, `\\`,
@@ -159,9 +171,9 @@ func TestIncludes(t *testing.T) {
 
 // The files that every client reads, in the order of my_print_defaults.
 func TestDefaultFilesAsTheClient(t *testing.T) {
-	program, err := exec.LookPath("my_print_defaults")
-	if err != nil {
-		t.Skip(err)
+	program, ok := lookPrintDefaults()
+	if !ok {
+		t.Skip("MariaDB's my_print_defaults is not here")
 	}
 	home, other, extra := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "extra")
 	writeFile(t, filepath.Join(home, ".my.cnf"), "[client]\na=home\n!include "+extra+"\n")
