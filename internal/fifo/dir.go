@@ -170,8 +170,11 @@ func (d *Dir) Names() ([]string, error) {
 	return f.Readdirnames(-1)
 }
 
-// Remove removes a name, if it is there.
+// Remove removes a named pipe, if it is there, and nothing else.
 func (d *Dir) Remove(name string) error {
+	if info, err := os.Lstat(d.Path(name)); err == nil && info.Mode().Type() != fs.ModeNamedPipe {
+		return &Error{Path: d.Path(name), Err: ErrNotFIFO}
+	}
 	if err := unix.Unlink(d.Path(name)); err != nil && err != unix.ENOENT {
 		return &Error{Path: d.Path(name), Err: err}
 	}

@@ -132,7 +132,12 @@ func TestRetryLimit(t *testing.T) {
 	if err := d.Make(helloPipe); err != nil {
 		t.Fatal(err)
 	}
-	serveBadly(t, d, "", "", "{\"a\":1}\n{\"a\"", "", "", "")
+	serveBadly(t, d, "", "{\"a\":1}\n. 0\n", "", "", "{\"a\":1}\n{\"a\"", "", "", "")
+	var out strings.Builder
+	single := CallConfig{Dir: d.Path(""), Retry: true}
+	if _, err := Call(t.Context(), single, stream.Inputs{Stdin: strings.NewReader("SELECT 1 AS a")}, &out); err != nil || out.String() != "{\"a\":1}\n" {
+		t.Errorf("got %q, %v", out.String(), err)
+	}
 	c := converse(t, CallConfig{Dir: d.Path(""), Retry: true})
 	c.expect("SELECT 1 AS a", "{\"a\":1}\n{\"a\"\n. 1\t"+errServerGone.Error()+"\n")
 	fmt.Fprintln(c.in, "SELECT 2")

@@ -83,7 +83,7 @@ func Serve(ctx context.Context, cfg ServeConfig, ready func()) (ServeSummary, er
 	if err := s.open(); err != nil {
 		return ServeSummary{}, err
 	}
-	defer s.close()
+	defer s.close(append(servedPipes, nextReplyPipe))
 	greeter, err := fifo.OpenReader(s.dir.Path(helloPipe))
 	if err != nil {
 		return ServeSummary{}, err
@@ -152,19 +152,28 @@ func (s *server) open() (err error) {
 		s.dir.Close()
 		return err
 	}
-	// What is there is left of a server that was killed: else it had the lock.
-	s.removePipes(arrival)
-	for _, name := range servedPipes {
-		if err := s.dir.Make(name); err != nil {
-			s.close()
+	s.sweep(arrival)
+	for i, name := range servedPipes {
+		// One that is there is left of a server that was killed: else it had the lock.
+		err := s.dir.Remove(name)
+		if err == nil {
+			err = s.dir.Make(name)
+		}
+		if err != nil {
+			s.close(servedPipes[:i])
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *server) close() {
-	s.removePipes(0)
+// close leaves the directory as it was, without the pipes of clients and those
+// with names.
+func (s *server) close(names []string) {
+	for _, name := range names {
+		s.remove(name)
+	}
+	s.sweep(0)
 	if s.made {
 		s.dir.RemoveSelf()
 	}
@@ -173,13 +182,6 @@ func (s *server) close() {
 
 // arrival is how long a client may take to open the pipes that it has made.
 const arrival = 10 * time.Second
-
-func (s *server) removePipes(age time.Duration) {
-	for _, name := range append(servedPipes, nextReplyPipe) {
-		s.remove(name)
-	}
-	s.sweep(age)
-}
 
 // sweep removes the pipes of clients that were killed before they were served:
 // those whose reply pipe nobody reads. Pipes younger than age are left to it.

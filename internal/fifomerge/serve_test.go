@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -320,11 +321,56 @@ func TestServeRefused(t *testing.T) {
 	refused(ServeConfig{Dir: s.dir, DB: db}, fifo.ErrLocked)
 	s.expect("SELECT 1 AS a", `{"a":1}`+"\n") // and the first one goes on
 	refused(ServeConfig{Dir: t.TempDir(), DB: dburl.URL{Dialect: sqltext.SQLite, File: ":memory:"}}, errMemory)
-	occupied := t.TempDir()
-	if err := errors.Join(os.Chmod(occupied, 0o700), os.Mkdir(filepath.Join(occupied, "query"), 0o700)); err != nil {
-		t.Fatal(err)
+	// What is no pipe is not touched.
+	for name, make := range map[string]func(path string) error{
+		"directory": func(path string) error { return os.Mkdir(path, 0o700) },
+		"file":      func(path string) error { return os.WriteFile(path, nil, 0o600) },
+		"link":      func(path string) error { return os.Symlink(filepath.Join(s.dir, "query"), path) },
+	} {
+		occupied := t.TempDir()
+		if err := errors.Join(os.Chmod(occupied, 0o700), make(filepath.Join(occupied, "query"))); err != nil {
+			t.Fatal(err)
+		}
+		refused(ServeConfig{Dir: occupied, DB: db}, fifo.ErrNotFIFO)
+		if names, err := os.ReadDir(occupied); err != nil || len(names) != 1 {
+			t.Errorf("%s: left are %v, %v", name, names, err)
+		}
 	}
-	refused(ServeConfig{Dir: occupied, DB: db}, fs.ErrExist)
+}
+
+// A client's pipes are the owner's own, and no links.
+func TestStrangePipes(t *testing.T) {
+	s := startServe(t, ServeConfig{})
+	id := newID()
+	for _, suffix := range []string{querySuffix, replySuffix} {
+		if err := os.Symlink(filepath.Join(s.dir, "reply"), filepath.Join(s.dir, id+suffix)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.hello("1 " + id + "\n")
+	for !strings.Contains(s.log.String(), id+".query: too many levels of symbolic links") {
+		time.Sleep(time.Millisecond)
+	}
+	s.expect("SELECT 1 AS a", `{"a":1}`+"\n")
+	for _, suffix := range []string{querySuffix, replySuffix} { // which are not the server's to remove
+		if err := os.Remove(filepath.Join(s.dir, id+suffix)); err != nil {
+			t.Error(err)
+		}
+	}
+	if os.Geteuid() != 0 {
+		return // nobody else's pipes can be made
+	}
+	id = newID()
+	for _, suffix := range []string{querySuffix, replySuffix} {
+		path := filepath.Join(s.dir, id+suffix)
+		if err := errors.Join(syscall.Mkfifo(path, 0o666), os.Chown(path, 12345, 12345)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.hello("1 " + id + "\n")
+	for !strings.Contains(s.log.String(), id+".query: belongs to another user") {
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // What a killed server left is replaced. What is not its own stays.
