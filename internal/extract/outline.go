@@ -24,7 +24,7 @@ type outline struct {
 	open     []element    // the open elements, the root first
 	pool     []*html.Node // of the elements, in the order of open
 	form     *html.Node   // the form that is open
-	fresh    bool         // the last token was the start tag of a pre
+	fresh    bool         // nothing is in the innermost element yet, and a newline would not count
 }
 
 // element is an open element.

@@ -6,11 +6,14 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
+// betweenCells reports whether the innermost element is a table or a part of
+// one that has nothing but other parts in it.
 func (o *outline) betweenCells() bool {
 	e := o.top()
 	return e.DataAtom == atom.Table || e.kind&inTable != 0 && e.kind&marker == 0
 }
 
+// startInTable follows a start tag between the cells of a table.
 func (o *outline) startInTable(tag atom.Atom, k kind) {
 	if o.top().DataAtom == atom.Colgroup && tag != atom.Col {
 		o.pop()
@@ -26,6 +29,7 @@ func (o *outline) startInTable(tag atom.Atom, k kind) {
 	}
 }
 
+// hidden reports whether the input tag is for a hidden field.
 func (o *outline) hidden() bool {
 	for _, a := range o.scan.attributes(nil) {
 		if a.Key == "type" {
@@ -35,6 +39,8 @@ func (o *outline) hidden() bool {
 	return false
 }
 
+// startPart opens a part of a table: it closes others and opens those around
+// it that were left out.
 func (o *outline) startPart(tag atom.Atom, k kind) {
 	cell := tag == atom.Td || tag == atom.Th
 	for {
@@ -65,6 +71,8 @@ func (o *outline) startPart(tag atom.Atom, k kind) {
 	}
 }
 
+// startCell follows the start tag of a part of a table inside a cell, which it
+// closes. Outside of tables it means nothing.
 func (o *outline) startCell(tag atom.Atom, k kind) {
 	i := o.cell()
 	if i < 0 {
@@ -79,6 +87,8 @@ func (o *outline) startCell(tag atom.Atom, k kind) {
 	}
 }
 
+// cell is the index of the cell or caption that is open in the innermost
+// table, -1 if there is none.
 func (o *outline) cell() int {
 	for i := len(o.open) - 1; i >= 0; i-- {
 		switch e := &o.open[i]; e.DataAtom {
@@ -91,6 +101,8 @@ func (o *outline) cell() int {
 	return -1
 }
 
+// endTable follows an end tag that a table takes. It returns false if no table
+// does.
 func (o *outline) endTable(tag atom.Atom) bool {
 	k := kindOf(tag)
 	if !o.betweenCells() {
@@ -135,6 +147,8 @@ func (o *outline) endTable(tag atom.Atom) bool {
 	return true
 }
 
+// tableHas reports whether the innermost table is or has an open part of the
+// name.
 func (o *outline) tableHas(tag atom.Atom) bool {
 	for i := len(o.open) - 1; i >= 0; i-- {
 		switch e := &o.open[i]; e.DataAtom {

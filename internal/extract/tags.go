@@ -211,16 +211,6 @@ func (o *outline) integrates() bool {
 	return false
 }
 
-// betweenCells reports whether the innermost element is a table or a part of
-// one that has nothing but other parts in it.
-// startInTable follows a start tag between the cells of a table.
-// hidden reports whether the input tag is for a hidden field.
-// startPart opens a part of a table: it closes others and opens those around
-// it that were left out.
-// startCell follows the start tag of a part of a table inside a cell, which it
-// closes. Outside of tables it means nothing.
-// cell is the index of the cell or caption that is open in the innermost
-// table, -1 if there is none.
 // closeParagraph closes the paragraph that is open, if there is one.
 func (o *outline) closeParagraph() {
 	if i := o.inScope(atom.P, atom.Button); i >= 0 {
@@ -372,10 +362,6 @@ func (o *outline) endForeign(tag atom.Atom) {
 	o.end(tag)
 }
 
-// endTable follows an end tag that a table takes. It returns false if no table
-// does.
-// tableHas reports whether the innermost table is or has an open part of the
-// name.
 // endInBody follows an end tag in the body, outside of tables or in a cell.
 func (o *outline) endInBody(tag atom.Atom, k kind) {
 	switch {
