@@ -14,8 +14,8 @@ import (
 )
 
 // Dumps of others do to a server what they do by the mariadb client: its log
-// has the same statements, and then mariadb-dump the same to say. Packs leave
-// other marks in the log.
+// has the same statements, and then mariadb-dump the same to say. Packs, which
+// leave other marks in the log, are for the dump of that.
 func TestDumpsAsTheClient(t *testing.T) {
 	socket := os.Getenv("PIPEWORKS_TEST_MYSQL_SOCKET")
 	if socket == "" {
@@ -39,12 +39,11 @@ func TestDumpsAsTheClient(t *testing.T) {
 		for _, name := range files {
 			paths += " '" + sharedPath(t, name) + "'"
 		}
-		var statements [3][]string
-		var dumps [3]string
+		var statements [2][]string
+		var dumps [2]string
 		for i, line := range []string{
 			"{ echo 'DO \"dump\";'; cat %s; } | mariadb " + client + " --comments",
 			"echo 'DO \"dump\";' | sqlpipe --no-pack -o /dev/null - %s",
-			"echo 'DO \"dump\";' | sqlpipe -o /dev/null - %s",
 		} {
 			log.exec(t, "DROP DATABASE IF EXISTS sakila", "TRUNCATE mysql.general_log", "SET GLOBAL general_log = ON")
 			to.shell(t, fmt.Sprintf(line, paths), "")
@@ -61,7 +60,7 @@ func TestDumpsAsTheClient(t *testing.T) {
 				break
 			}
 		}
-		if dumps[0] != dumps[1] || dumps[0] != dumps[2] || len(dumps[0]) < 10000 {
+		if dumps[0] != dumps[1] || len(dumps[0]) < 10000 {
 			t.Errorf("%v: mariadb-dump says something else", files)
 		}
 		// What mariadb-dump says is a dump, too, with a line that older clients
