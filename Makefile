@@ -6,7 +6,7 @@ FUZZTIME = 5s
 
 TOOLS := $(patsubst cmd/%/main.go,%,$(wildcard cmd/*/main.go))
 GOLANGCI := .cache/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
-SCRIPTS := internal/fifomerge/attach.sh test/crash test/crawl-docs scripts/demo scripts/fuzz scripts/mariadb scripts/test .ci/run test/bench/crawl test/bench/extract test/bench/gensql test/bench/roundtrip test/routing test/splitter test/torn-lines $(wildcard examples/*.sh)
+SCRIPTS := internal/fifomerge/attach.sh test/crash test/crawl-docs scripts/demo scripts/fuzz scripts/mariadb scripts/test .ci/run test/bench/crawl test/bench/extract test/bench/gensql test/bench/roundtrip test/routing test/splitter test/bench/fifomerge test/torn-lines $(wildcard examples/*.sh)
 
 # The commit in --version comes from git. Where git will not tell (it is missing,
 # or the checkout belongs to somebody else), the build goes on without it.

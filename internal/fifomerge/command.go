@@ -44,6 +44,7 @@ func mergeCommand() *cmdline.Command {
 			{Comment: "whatever is written to the pipes, until it is stopped", Line: "fifomerge merge a.fifo b.fifo > all.log"},
 			{Comment: "until both writers are done", Line: "fifomerge merge --once a.fifo b.fifo | sqlpipe"},
 			{Comment: "whatever pipes there are in a directory", Line: "fifomerge merge --watch /tmp/logs > all.log"},
+			{Comment: "logs that are each in the order of their time", Line: "fifomerge merge --ordered-by time a.fifo b.fifo > all.jsonl"},
 			{Comment: "a reader that may be away, a machine that may fail", Line: "fifomerge merge --spool /tmp/kept -o all.fifo a.fifo b.fifo"},
 		},
 		Description: `A pipe that is missing is made, and removed at the end. Writers come and go; any
@@ -68,6 +69,7 @@ SIGTERM ends it when what is in the pipes has been taken.`,
 			&cli.StringFlag{Name: "mode", Value: "0600", Usage: "permissions of the pipes that are made, `OCTAL`"},
 			&cli.BoolFlag{Name: "mkfifo", Usage: "make the FILE of --output a named pipe if it is missing"},
 			tagFlag("the name of its pipe"),
+			&cli.StringFlag{Name: "ordered-by", Usage: "merge pipes that are each sorted by `FIELD` into one output that is: the name of a JSON field, or the number of one between tabs"},
 			&cli.StringFlag{Name: "spool", Usage: "keep records in `DIR` on disk until the reader of --output has taken them"},
 			&cli.StringFlag{Name: "sync", Value: "batch", Usage: "with --spool: `WHEN` the disk is synced: always, batch, none"},
 			&cli.StringFlag{Name: "framing", Value: "newline", Usage: "`HOW` records end: newline, null, or length (4 bytes before it, highest first)"},
@@ -172,6 +174,12 @@ func runMerge(ctx context.Context, inv *cmdline.Invocation) error {
 	}
 	if cfg.Tag = inv.Bool("tag"); cfg.Tag && cfg.Framing == Length {
 		return cmdline.Usagef("--tag is for records that end in newline or NUL")
+	}
+	if cfg.OrderedBy = inv.String("ordered-by"); cfg.OrderedBy != "" {
+		if cfg.Framing == Length || cfg.Watch != "" || cfg.Globs != nil || inv.Bool("follow") || inv.IsSet("linger") || inv.IsSet("spool") {
+			return cmdline.Usagef("--ordered-by merges lines of the pipes that are named, up to the end of each")
+		}
+		cfg.Once = true
 	}
 	if cfg.MaxRecord, err = inv.Size("max-record"); err != nil {
 		return err

@@ -28,6 +28,8 @@ type MergeConfig struct {
 
 	Spool *SpoolConfig // nil: records go straight to the output
 
+	OrderedBy string // a field that each of Pipes is sorted by, and the output then; "": as they come
+
 	Tag       bool // each record gets the name of its pipe
 	Framing   Framing
 	MaxRecord int // bytes; 0 is 64 MiB
@@ -84,7 +86,18 @@ func Merge(ctx context.Context, cfg MergeConfig, out io.Writer) (MergeSummary, e
 	}
 	stop := context.AfterFunc(ctx, func() { m.end(time.Now().Add(lastWords)) })
 	defer stop()
+	if cfg.OrderedBy != "" {
+		m.ordered = &ordered{sink: m.sink, field: cfg.OrderedBy}
+	}
 	m.start()
+	if m.ordered != nil {
+		m.all.Go(func() {
+			if err := m.ordered.run(); err != nil {
+				m.fail(err)
+				m.ordered.drain()
+			}
+		})
+	}
 	for _, w := range m.watches {
 		if err := w.scan(); err != nil {
 			m.fail(err)
@@ -126,6 +139,7 @@ type merge struct {
 	all    sync.WaitGroup // of the pipes and watches
 
 	watches []*watch
+	ordered *ordered // nil: records go out as they come
 	spooled *spooled // nil: records go straight to the output
 
 	state  sync.Mutex // of what follows
@@ -204,14 +218,22 @@ func (m *merge) add(p *pipe) (fifo.ID, error) {
 		m.release(r)
 	}
 	p.merge, p.r, p.busy = m, r, true
+	in, err := m.source(p.path, p)
+	if err != nil {
+		return id, errors.Join(err, r.Close())
+	}
+	p.in = in
 	log := ""
 	if m.spooled != nil {
 		log = m.spooled.reserve(p.path)
 	}
+	if m.ordered != nil {
+		m.ordered.source(in)
+	}
 	m.all.Go(func() {
 		defer p.close()
 		var err error
-		if p.in, err = m.source(p.path, p); m.spooled != nil {
+		if m.spooled != nil {
 			p.in, err = m.spooled.intake(p, log)
 		}
 		if err == nil {
@@ -358,7 +380,7 @@ func (p *pipe) run() error {
 			if err := p.in.unfinished(); err != nil {
 				return err
 			}
-			if p.slot || p.r.Released() {
+			if p.slot || p.r.Released() || p.ordered != nil {
 				return nil
 			}
 			p.setBusy(false)
@@ -380,6 +402,9 @@ func (p *pipe) close() {
 	}
 	if in, ok := p.in.(*intake); ok && in != nil {
 		in.log.Finish()
+	}
+	if in, ok := p.in.(*source); ok && in.sorted != nil {
+		close(in.sorted.batches)
 	}
 	delete(p.open, p.r.ID())
 	p.r.Close()

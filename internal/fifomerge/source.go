@@ -50,6 +50,8 @@ type source struct {
 	blocks *blocks
 	count  int // records so far
 
+	sorted *sorted // nil: its records go out as they come
+
 	// Of a source that is spooled:
 	log    *logReader
 	offset int64 // in the log, of the record that is next
@@ -108,6 +110,9 @@ func (in *source) deliver(records []byte) error {
 func (in *source) deliverWhole(records []byte) error {
 	if len(records) == 0 {
 		return nil
+	}
+	if in.sorted != nil {
+		return in.sorted.send(records)
 	}
 	n := in.framing.count(records)
 	in.mu.Lock()
