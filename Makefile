@@ -1,12 +1,17 @@
 # make help lists the targets.
 
 PREFIX = /usr/local
+BIN = bin
+VERSION = 0.1.0
+NFPM_VERSION = v2.45.2
+DIST = dist
+TARGETS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 GOLANGCI_VERSION = v2.13.2
 FUZZTIME = 5s
 
 TOOLS := $(patsubst cmd/%/main.go,%,$(wildcard cmd/*/main.go))
 GOLANGCI := .cache/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
-SCRIPTS := internal/fifomerge/attach.sh test/crash test/crawl-docs scripts/demo scripts/fuzz scripts/mariadb scripts/test .ci/run test/bench/crawl test/bench/extract test/bench/gensql test/bench/roundtrip test/routing test/splitter test/bench/fifomerge test/torn-lines $(wildcard examples/*.sh)
+SCRIPTS := internal/fifomerge/attach.sh $(shell grep -rlI --exclude-dir=testdata --exclude='*.go' '^#!.*sh$$' .ci scripts test examples)
 
 # The commit in --version comes from git. Where git will not tell (it is missing,
 # or the checkout belongs to somebody else), the build goes on without it.
@@ -15,10 +20,10 @@ export GOFLAGS += -buildvcs=false
 endif
 
 .NOTPARALLEL:
-.PHONY: build test demo lint format vet golangci shellcheck fuzz bench install clean help
+.PHONY: build test demo lint format vet golangci shellcheck fuzz bench install completions packages clean help
 
 build: ## build the tools into bin/
-	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/ ./cmd/...
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $(BIN)/ ./cmd/...
 
 test: lint ## run every check, every test, and each fuzz target for 5 s
 	@scripts/test
@@ -55,17 +60,40 @@ fuzz: ## run each fuzz target for FUZZTIME
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
-install: build ## install the tools and man pages below DESTDIR/PREFIX
-	install -d '$(DESTDIR)$(PREFIX)/bin'
-	install -m 755 $(TOOLS:%=bin/%) '$(DESTDIR)$(PREFIX)/bin'
-	install -d '$(DESTDIR)$(PREFIX)/share/man/man1'
-	install -m 644 man/*.1 '$(DESTDIR)$(PREFIX)/share/man/man1'
-	install -d '$(DESTDIR)$(PREFIX)/share/man/man7'
-	install -m 644 man/*.7 '$(DESTDIR)$(PREFIX)/share/man/man7'
+SHARE = $(DESTDIR)$(PREFIX)/share
+
+install: build ## install the tools, man pages, completions, docs and examples below DESTDIR/PREFIX
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(SHARE)/man/man1' '$(SHARE)/man/man7' '$(SHARE)/bash-completion/completions' \
+	  '$(SHARE)/zsh/site-functions' '$(SHARE)/fish/vendor_completions.d' '$(SHARE)/doc/pipeworks'
+	install -m 755 $(TOOLS:%=$(BIN)/%) '$(DESTDIR)$(PREFIX)/bin'
+	install -m 644 man/*.1 '$(SHARE)/man/man1'
+	install -m 644 man/*.7 '$(SHARE)/man/man7'
+	install -m 644 completions/bash/* '$(SHARE)/bash-completion/completions'
+	install -m 644 completions/zsh/* '$(SHARE)/zsh/site-functions'
+	install -m 644 completions/fish/* '$(SHARE)/fish/vendor_completions.d'
+	install -m 644 README.md CHANGELOG.md docs/* '$(SHARE)/doc/pipeworks'
+	install -m 644 LICENSE '$(SHARE)/doc/pipeworks/copyright'
+	cp -R examples '$(SHARE)/doc/pipeworks'
+
+completions: build ## write the completions anew, from the flags of the tools
+	for tool in $(TOOLS); do \
+	  $(BIN)/$$tool --completion bash > completions/bash/$$tool && \
+	  $(BIN)/$$tool --completion zsh > completions/zsh/_$$tool && \
+	  $(BIN)/$$tool --completion fish > completions/fish/$$tool.fish || exit; \
+	done
+
+NFPM := .cache/nfpm-$(NFPM_VERSION)/nfpm
+
+packages: $(NFPM) ## make the archives and packages of a release in DIST
+	@scripts/package $(NFPM) $(DIST) $(VERSION) $(TARGETS)
+
+$(NFPM):
+	@echo '== nfpm $(NFPM_VERSION): building it into $(@D)'
+	@CGO_ENABLED=0 GOBIN='$(CURDIR)/$(@D)' go install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
 
 clean: ## remove what make has made
-	rm -rf bin .cache
+	rm -rf $(BIN) .cache $(DIST)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 16
-	@echo 'Variables: PREFIX ($(PREFIX)), DESTDIR, FUZZTIME ($(FUZZTIME))'
+	@echo 'Variables: PREFIX ($(PREFIX)), DESTDIR, FUZZTIME ($(FUZZTIME)), VERSION ($(VERSION))'
