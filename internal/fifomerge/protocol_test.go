@@ -3,6 +3,7 @@ package fifomerge
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -50,6 +51,13 @@ func FuzzAnswer(f *testing.F) {
 		w.End(failure)
 		if err := w.Flush(); err != nil {
 			t.Fatal(err)
+		}
+		// Framed, it stays as it is.
+		var framed bytes.Buffer
+		copied := bufio.NewWriter(&framed)
+		_, _ = copyAnswer(copied, bufio.NewReaderSize(bytes.NewReader(wire.Bytes()), 16), true)
+		if err := copied.Flush(); err != nil || !bytes.Equal(framed.Bytes(), wire.Bytes()) {
+			t.Errorf("%.80q became %.80q, %v", wire.Bytes(), framed.Bytes(), err)
 		}
 		wire.WriteString("the next answer")
 
@@ -157,6 +165,33 @@ func TestRequests(t *testing.T) {
 	if got, err := in.next(); err != io.EOF {
 		t.Errorf("got %q, %v", got, err)
 	}
+}
+
+// FuzzRequests: what is between the NULs is a request, in whatever pieces it
+// comes, unless it is too long; what has no NUL is none.
+func FuzzRequests(f *testing.F) {
+	for _, in := range []string{"", "\x00", "SELECT 1\x00SELECT 2\x00", "\x00\x00cut", strings.Repeat("x", 100) + "\x00y\x00"} {
+		f.Add([]byte(in), byte(3))
+	}
+	f.Fuzz(func(t *testing.T, in []byte, size byte) {
+		const limit = 20
+		requests := newRequests(nil, limit)
+		requests.in = bufio.NewReaderSize(&pieces{in, int(size) + 1}, 16) // which few bytes fill
+		want := bytes.Split(in, []byte{0})
+		for _, want := range want[:len(want)-1] {
+			got, err := requests.next()
+			if len(want) > limit {
+				if !errors.As(err, new(*tooLongError)) {
+					t.Errorf("%d bytes: %v", len(want), err)
+				}
+			} else if !bytes.Equal(got, want) || err != nil {
+				t.Errorf("got %q, %v; want %q", got, err, want)
+			}
+		}
+		if got, err := requests.next(); err != io.EOF {
+			t.Errorf("then %q, %v", got, err)
+		}
+	})
 }
 
 func TestLeavesNothing(t *testing.T) {
