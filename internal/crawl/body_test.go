@@ -91,7 +91,7 @@ func TestBodies(t *testing.T) {
 		{"zstd", serve(zstded("<title>x</title>"), "Content-Encoding", "zstd"), 16, "x", ""},
 		{"zstd bomb", serve(zstded(strings.Repeat("x", 1<<20)), "Content-Encoding", "zstd"), 1024, "", "body"},
 		{"one in the other", serve(zstded(string(gzipped("<title>x</title>"))), "Content-Encoding", "gzip, zstd"), 16, "x", ""},
-		{"bomb in a bomb", serve(gzipped(string(gzipped(strings.Repeat("x", 64<<20)))), "Content-Encoding", "gzip, gzip"), 1024, "", "body"},
+		{"bomb in a bomb", serve(gzipped(string(gzipped(strings.Repeat("x", 8<<20)))), "Content-Encoding", "gzip, gzip"), 1024, "", "body"},
 		{"encoded too often", serve(nil, "Content-Encoding", "gzip, gzip, gzip, gzip"), 0, "", "body"},
 		{"encoded without a name", serve([]byte("x"), "Content-Encoding", "rot13"), 0, "", "body"},
 		{"much that decodes to nothing", serve(members, "Content-Encoding", "gzip"), 0, "", "body"},

@@ -64,7 +64,7 @@ type input struct {
 }
 
 // size is about the memory that an input takes.
-func (in *input) size() int { return len(in.url.Bytes) + len(in.raw) }
+func (in *input) size() int { return 256 + len(in.url.Bytes) + len(in.raw) }
 
 // task is a page to fetch for an input, or the robots.txt of an origin.
 type task struct {

@@ -11,7 +11,7 @@ import (
 )
 
 // maxHeld is how many bytes of rows are held in memory for their turn.
-const maxHeld = 16 << 20
+const maxHeld = 4 << 20
 
 // order passes rows on in the order of their inputs. What came too early is
 // held: its values on disk when there are many.

@@ -22,7 +22,7 @@ type table struct {
 const (
 	slotSize   = 12
 	firstSlots = 1 << 10
-	inMemory   = 1 << 20
+	inMemory   = 1 << 18
 )
 
 var tableSeed = maphash.MakeSeed()
