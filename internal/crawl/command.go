@@ -69,6 +69,7 @@ could not be had (their records say why).`,
 		Examples: []cmdline.Example{
 			{Comment: "titles of some pages", Line: "crawl urls.txt | jq -r .title"},
 			{Comment: "price and all links of the products in a table", Line: `crawl -i csv --url-field page --select 'price=.price' --select 'links[]=a@abs:href' products.csv`},
+			{Comment: "a table with a row for each product card of a page", Line: "crawl -f csv --fields name --fields to --each .card --select name=h2 --select to=a@abs:href shops.txt"},
 			{Comment: "pages that a database has not seen yet", Line: "gensql query 'SELECT id, url FROM pages WHERE title IS NULL' | sqlpipe | crawl"},
 			{Comment: "every page of some sites, and which page has a broken link", Line: "crawl --depth 20 --errors-ok sites.txt | jq -r 'select(.error) | [.final_url, .error.message, .parent] | @tsv'"},
 		},

@@ -193,7 +193,7 @@ func (r *reading) row(i int, fields []found) (values []record.Value) {
 	for j, s := range r.x.cfg.Select {
 		value := record.Value{}
 		if fields != nil {
-			value = r.field(s, fields[j].texts)
+			value = r.field(s, fields[j])
 		}
 		values = append(values, value)
 	}
@@ -201,7 +201,7 @@ func (r *reading) row(i int, fields []found) (values []record.Value) {
 }
 
 // field is the value of what was selected for a field.
-func (r *reading) field(s *Selector, texts []*text) record.Value {
+func (r *reading) field(s *Selector, texts found) record.Value {
 	var list values
 	for _, t := range texts {
 		value := record.Value{}
@@ -228,7 +228,7 @@ func (r *reading) field(s *Selector, texts []*text) record.Value {
 }
 
 func (r *reading) resolve(ref string) (string, bool) {
-	if !r.lim.inTime() {
+	if !r.lim.step() {
 		return "", false
 	}
 	url, ok := r.src.Resolve(r.base, ref)

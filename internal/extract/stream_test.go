@@ -44,7 +44,7 @@ func resultsOf(x *Extractor, v *visitor, fields []found) results {
 		res.Links = append(res.Links, fmt.Sprint(l))
 	}
 	for i, s := range x.cfg.Select {
-		res.Fields[s.Name] = shown(r.field(s, fields[i].texts))
+		res.Fields[s.Name] = shown(r.field(s, fields[i]))
 	}
 	return res
 }

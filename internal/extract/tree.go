@@ -109,7 +109,7 @@ func (t *tree) row(within *goquery.Selection) []found {
 				break
 			}
 			if text := t.part(s, element); text != nil {
-				row[i].texts = append(row[i].texts, text)
+				row[i] = append(row[i], text)
 			}
 		}
 	}

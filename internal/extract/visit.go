@@ -38,7 +38,7 @@ type link struct {
 }
 
 // found is what was selected for a field.
-type found struct{ texts []*text }
+type found []*text
 
 // text is one of them.
 type text struct {
@@ -147,7 +147,7 @@ func (v *visitor) metaElement(n *html.Node) {
 func (v *visitor) selects(n *html.Node) {
 	for i, s := range v.x.cfg.Select {
 		f := &v.fields[i]
-		if !s.streams || len(f.texts) > 0 && !s.all || s.tag != 0 && s.tag != n.DataAtom || !s.match(n) {
+		if !s.streams || len(*f) > 0 && !s.all || s.tag != 0 && s.tag != n.DataAtom || !s.match(n) {
 			continue
 		}
 		if !v.lim.spend(textSize) {
@@ -165,7 +165,7 @@ func (v *visitor) selects(n *html.Node) {
 		} else {
 			t = nil
 		}
-		f.texts = append(f.texts, t)
+		*f = append(*f, t)
 	}
 }
 
