@@ -52,10 +52,11 @@ its first group; name[]=RE all. A page that takes longer than --parse-timeout
 to read, or too much memory, has parse "truncated", the error parse, and only
 what was found without its tree: title, links, simple selectors.
 
-With --depth a page's links are followed, each URL once: its record has depth,
-parent (the page with the link), and seq and input of the input that it began
-with. 32 directories, four of one name and 1000 queries of one page are a trap
-and left. --sitemap adds what the sitemaps list that robots.txt names.
+With --depth a page's links are followed, each once: the record of one has its
+url, depth, parent (the page with the link), and seq and input of the input
+that it began with. 32 directories, four of one name and 1000 queries of one
+page are a trap and left. --sitemap adds what the sitemaps list that robots.txt
+names.
 
 What you give to be shown to servers, such as a header or a password, is shown
 to those alone that it is for, not to others that they redirect to. Link-local
@@ -71,7 +72,7 @@ could not be had (their records say why).`,
 			{Comment: "price and all links of the products in a table", Line: `crawl -i csv --url-field page --select 'price=.price' --select 'links[]=a@abs:href' products.csv`},
 			{Comment: "a table with a row for each product card of a page", Line: "crawl -f csv --fields name --fields to --each .card --select name=h2 --select to=a@abs:href shops.txt"},
 			{Comment: "pages that a database has not seen yet", Line: "gensql query 'SELECT id, url FROM pages WHERE title IS NULL' | sqlpipe | crawl"},
-			{Comment: "every page of some sites, and which page has a broken link", Line: "crawl --depth 20 --errors-ok sites.txt | jq -r 'select(.error) | [.final_url, .error.message, .parent] | @tsv'"},
+			{Comment: "every page of some sites, and which page has a broken link", Line: "crawl --depth 20 --errors-ok sites.txt | jq -r 'select(.error) | [.url, .error.message, .parent] | @tsv'"},
 		},
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "url-field", Value: DefaultURLField, Usage: "the `FIELD` of input records that holds the URL"},

@@ -13,7 +13,7 @@
 // and in no set order, or in that of the input. Its fields are:
 //
 //	seq            the input's number, from 1
-//	url            the input's URL, as it came
+//	url            the input's URL, as it came; that of a link that was followed
 //	final_url      the URL of the last request, behind all redirects
 //	status         of the HTTP answer
 //	content_type   as the server says it

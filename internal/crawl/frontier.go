@@ -89,6 +89,17 @@ type task struct {
 	spent        time.Duration // on all requests
 }
 
+// asked is the URL that the record is of: the input's as it came, or the link.
+func (t *task) asked() record.Value {
+	switch {
+	case t.depth == 0:
+		return t.url
+	case len(t.trail) > 0:
+		return record.String(t.trail[0].URL)
+	}
+	return record.String(t.to.href)
+}
+
 // hop is a redirect that was followed.
 type hop struct {
 	Status int    `json:"status"`

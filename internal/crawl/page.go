@@ -119,7 +119,7 @@ func (c *crawler) values(t *task, a *answer, page *extract.Page) []record.Value 
 	}
 	values := make([]record.Value, 0, c.width*len(rows))
 	for _, row := range rows {
-		values = append(values, record.Int(t.seq), t.url, finalURL, status, contentType, charset, size, page.Title)
+		values = append(values, record.Int(t.seq), t.asked(), finalURL, status, contentType, charset, size, page.Title)
 		values = append(values, row...)
 		if c.cfg.SaveDir != "" {
 			values = append(values, saved)

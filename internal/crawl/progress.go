@@ -37,25 +37,19 @@ const stateHeader = "crawl state 1 "
 
 const keyLine = 17 // bytes: 16 digits and the line's end
 
-// taskKey tells a task by what its record has of it: the input's URL and record,
-// and the link, "" for the page of the input itself.
-func taskKey(url, raw []byte, link string) uint64 {
+// taskKey tells a task by what its record has of it: its URL, the input's record,
+// and whether it is a link or the page of the input itself.
+func taskKey(url, raw []byte, link bool) uint64 {
 	text := append(append(bytes.Clone(url), '\n'), raw...)
-	if link != "" {
-		text = append(append(text, '\n'), link...)
+	if link {
+		text = append(text, '\n')
 	}
 	sum := sha256.Sum256(text)
 	return max(binary.BigEndian.Uint64(sum[:]), 1)
 }
 
 func (t *task) key() uint64 {
-	link := ""
-	if t.depth > 0 {
-		if link = t.to.href; len(t.trail) > 0 {
-			link = t.trail[0].URL
-		}
-	}
-	return taskKey(record.AppendJSON(nil, t.url), t.raw, link)
+	return taskKey(record.AppendJSON(nil, t.asked()), t.raw, t.depth > 0)
 }
 
 // has reports whether a task is done, as often as it was.
@@ -168,7 +162,7 @@ func (p *Progress) readState() error {
 func (c *Config) resumeFields() []string {
 	fields := []string{"seq", "url", inputField}
 	if c.Follow.active() {
-		fields = append(fields, "final_url", "depth", "redirects")
+		fields = append(fields, "depth")
 	}
 	return fields
 }
@@ -209,10 +203,8 @@ func (p *Progress) readOutput(f io.Reader, several bool) (end int64, err error) 
 		var r struct {
 			Seq        int64
 			URL, Input json.RawMessage
-			FinalURL   string    `json:"final_url"`
 			FetchedAt  time.Time `json:"fetched_at"`
 			Depth      int
-			Redirects  []hop
 		}
 		n++
 		if err := json.Unmarshal(line, &r); err != nil || r.Seq == 0 || r.URL == nil {
@@ -224,13 +216,7 @@ func (p *Progress) readOutput(f io.Reader, several bool) (end int64, err error) 
 		if string(r.Input) == "null" {
 			r.Input = nil
 		}
-		link := ""
-		if r.Depth > 0 {
-			if link = r.FinalURL; len(r.Redirects) > 0 {
-				link = r.Redirects[0].URL
-			}
-		}
-		key := taskKey(r.URL, r.Input, link)
+		key := taskKey(r.URL, r.Input, r.Depth > 0)
 		if several && r.Seq == last.seq && key == last.key {
 			return nil
 		}
