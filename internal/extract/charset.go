@@ -15,10 +15,10 @@ import (
 )
 
 // decode returns a text in UTF-8, and the name of the encoding that it had: by
-// the byte order mark, the Content-Type header, the page's own declaration or,
-// without these, by its bytes.
-func decode(body []byte, contentType string) (text []byte, name string) {
-	e, name := encodingOf(body, contentType)
+// the byte order mark, the Content-Type header, the declaration that markup may
+// have or, without these, by its bytes.
+func decode(body []byte, contentType string, markup bool) (text []byte, name string) {
+	e, name := encodingOf(body, contentType, markup)
 	if name == "utf-8" {
 		body = bytes.TrimPrefix(body, []byte("\ufeff"))
 		if utf8.Valid(body) {
@@ -30,7 +30,7 @@ func decode(body []byte, contentType string) (text []byte, name string) {
 	return bytes.ToValidUTF8(bytes.TrimPrefix(text, []byte("\ufeff")), []byte("\ufffd")), name
 }
 
-func encodingOf(body []byte, contentType string) (encoding.Encoding, string) {
+func encodingOf(body []byte, contentType string, markup bool) (encoding.Encoding, string) {
 	name := ""
 	switch {
 	case bytes.HasPrefix(body, []byte("\ufeff")):
@@ -44,6 +44,9 @@ func encodingOf(body []byte, contentType string) (encoding.Encoding, string) {
 	}
 	if e, name := lookup(name); e != nil {
 		return e, name
+	}
+	if !markup {
+		return guess(body)
 	}
 	if e, name := lookup(declared(body)); e != nil {
 		if strings.HasPrefix(name, "utf-16") { // it could not have been read

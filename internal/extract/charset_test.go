@@ -53,6 +53,15 @@ func TestCharset(t *testing.T) {
 	}
 }
 
+// A text about HTML declares nothing.
+func TestCharsetOfPlainText(t *testing.T) {
+	const body = "how to write <meta charset=shift_jis>: \"é\""
+	p := extractor(t, Config{Text: true}).Extract(Source{[]byte(body), "text/plain", resolve})
+	if string(p.Rows[0][0].Bytes) != body || p.Charset != "utf-8" {
+		t.Errorf("%s in %s", p.Rows[0][0].Bytes, p.Charset)
+	}
+}
+
 // Text whose encoding nobody declares is known by the letters that it has.
 func TestUndeclaredCharset(t *testing.T) {
 	for _, c := range []struct{ charset, text string }{
@@ -83,7 +92,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("<meta charset=gbk>\x81"), "text/html")
 	f.Add([]byte(`<?xml version="1.0" encoding="big5"?>`), "text/xml")
 	f.Fuzz(func(t *testing.T, body []byte, contentType string) {
-		if text, name := decode(body, contentType); !utf8.Valid(text) || name == "" {
+		if text, name := decode(body, contentType, true); !utf8.Valid(text) || name == "" {
 			t.Errorf("%q, %q: %q in %q", body, contentType, text, name)
 		}
 	})

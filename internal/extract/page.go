@@ -62,7 +62,7 @@ func (r *reading) read() {
 		}
 		return
 	}
-	text, charset := decode(r.src.Body, r.src.ContentType)
+	text, charset := decode(r.src.Body, r.src.ContentType, content != plain)
 	r.page.Charset = charset
 	var body record.Value
 	if r.x.cfg.Body || r.x.wantText && content == plain {
