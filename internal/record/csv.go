@@ -400,6 +400,9 @@ func (w *csvWriter) text(s []byte) {
 var csvSpecial = [256]bool{',': true, '"': true, '\r': true, '\n': true}
 
 func needsQuotes(s []byte) bool {
+	if plain(s, '"', ',') {
+		return false
+	}
 	for _, c := range s {
 		if csvSpecial[c] {
 			return true

@@ -49,6 +49,9 @@ const hexDigits = "0123456789abcdef"
 // become U+FFFD.
 func AppendJSONString(dst []byte, s []byte) []byte {
 	dst = append(dst, '"')
+	if plain(s, '"', '\\') {
+		return append(append(dst, s...), '"')
+	}
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]

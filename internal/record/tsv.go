@@ -254,6 +254,9 @@ func (w *tsvWriter) text(s []byte) { w.buf = AppendTSV(w.buf, s) }
 // AppendTSV appends s as a field of TSV, which is one of LOAD DATA's by
 // default, too.
 func AppendTSV(dst, s []byte) []byte {
+	if plain(s, '\\', '\\') {
+		return append(dst, s...)
+	}
 	start := 0
 	for i, c := range s {
 		if e := tsvEscapes[c]; e != 0 {
