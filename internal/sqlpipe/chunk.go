@@ -38,7 +38,11 @@ func (e *refusedError) Error() string { return e.what }
 // Hint is what to do about it.
 func (e *refusedError) Hint() string { return e.hint }
 
-func refuse(st sqltext.Statement, what, hint string) error {
+// refuse runs what came before the statement, and says why it is not run.
+func (s *session) refuse(ctx context.Context, st sqltext.Statement, what, hint string) error {
+	if err := s.repeat(ctx, s.runPack); err != nil {
+		return err
+	}
 	return &database.StatementError{Source: st.Source, Line: st.Line, Err: &refusedError{what, hint}}
 }
 
@@ -47,11 +51,11 @@ func (s *session) takeInChunk(ctx context.Context, st sqltext.Statement) error {
 	k := kindOf(st.Text, s.db.Dialect)
 	switch {
 	case k == control:
-		return refuse(st, "the stream has transactions of its own", "without --transaction and --commit-every they are obeyed")
+		return s.refuse(ctx, st, "the stream has transactions of its own", "without --transaction and --commit-every they are obeyed")
 	case k == bound && s.progress != nil:
-		return refuse(st, "what this makes ends with the connection: --resume could not go on behind it", "")
+		return s.refuse(ctx, st, "what this makes ends with the connection: --resume could not go on behind it", "")
 	case k == commits && s.cfg.Transaction && s.chunk.changes > 0:
-		return refuse(st, "this would commit what came before it", "MySQL cannot undo it; let it come before the first change, or in a run of its own")
+		return s.refuse(ctx, st, "this would commit what came before it", "MySQL cannot undo it; let it come before the first change, or in a run of its own")
 	case k == commits && s.cfg.CommitEvery > 0:
 		if err := s.repeat(ctx, s.commit); err != nil {
 			return err
@@ -67,17 +71,20 @@ func (s *session) takeInChunk(ctx context.Context, st sqltext.Statement) error {
 	if k == ordinary || k == bound {
 		s.chunk.changes++
 	}
-	if k == ofSession {
-		s.keepSetting(st.Text)
-	}
-	if s.cfg.Retries > 0 {
-		s.chunk.kept.add(st.Text, s.last, k)
-	}
 	err := s.repeat(ctx, func(ctx context.Context) error { return s.addInChunk(ctx, st.Text, s.last, k) })
-	if err == nil && s.cfg.CommitEvery > 0 && (k == commits || s.chunk.statements >= s.cfg.CommitEvery) {
-		err = s.repeat(ctx, s.commit)
+	if err != nil {
+		return err
 	}
-	return err
+	if s.cfg.Retries > 0 { // this statement would come twice if it were kept before
+		s.chunk.kept.add(st.Text, s.last, k)
+		if k == ofSession {
+			s.keepSetting(st.Text)
+		}
+	}
+	if s.cfg.CommitEvery > 0 && (k == commits || s.chunk.statements >= s.cfg.CommitEvery) {
+		return s.repeat(ctx, s.commit)
+	}
+	return nil
 }
 
 // addInChunk puts a statement into the pack. On SQLite, what sets up the

@@ -80,6 +80,9 @@ func TestTransaction(t *testing.T) {
 		if want := "undone: what was run of line 1 of stdin to line 3 of stdin"; undone != want {
 			t.Errorf("%s, want %s", undone, want)
 		}
+		if _, _, err := runScript(t, cfg, "INSERT INTO t VALUES (1);\nCOMMIT;\n"); !strings.Contains(message(err), " at line 1: ") {
+			t.Errorf("what comes before a statement that is refused: error %v", err)
+		}
 		for _, refused := range []string{"BEGIN", "COMMIT", "ROLLBACK"} {
 			if _, _, err := runScript(t, cfg, "INSERT INTO t VALUES (5);\n"+refused+";\n"); message(err) != "ERROR at line 2: the stream has transactions of its own" {
 				t.Errorf("%s: error %v", refused, err)
@@ -157,7 +160,10 @@ func TestResumeSession(t *testing.T) {
 func TestRetries(t *testing.T) {
 	cfg := onServer(t)
 	ok(t, cfg, "CREATE TABLE t (i INT PRIMARY KEY, n INT); INSERT INTO t VALUES (1, 0), (2, 0);")
-	for _, every := range []int{0, 3} {
+	for _, tt := range []struct {
+		every  int
+		update string
+	}{{0, "UPDATE"}, {3, "UPDATE"}, {3, "UPDATE /* in no pack */"}, {4, "UPDATE /* in no pack */"}} {
 		other, err := database.Open(t.Context(), cfg.DB, database.Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -172,7 +178,7 @@ func TestRetries(t *testing.T) {
 		}
 		run("BEGIN")
 		run("UPDATE t SET n = n + 100 WHERE i = 2")
-		cfg.CommitEvery, cfg.Retries = every, 100
+		cfg.CommitEvery, cfg.Retries = tt.every, 100
 		notes := 0
 		cfg.Note = func(message string) {
 			if !strings.HasSuffix(message, "; trying again") {
@@ -185,13 +191,13 @@ func TestRetries(t *testing.T) {
 				run("COMMIT")
 			}
 		}
-		_, sum, err := runScript(t, cfg, "SET innodb_lock_wait_timeout = 0;\nUPDATE t SET n = n + 1 WHERE i = 1;\nUPDATE t SET n = n + 1 WHERE i = 2;\n")
+		_, sum, err := runScript(t, cfg, "SET innodb_lock_wait_timeout = 0;\nUPDATE t SET n = n + 1 WHERE i = 1;\n"+tt.update+" t SET n = n + 1 WHERE i = 2;\n")
 		if err != nil || sum.In != 3 {
 			t.Errorf("%+v, error %v", sum, err)
 		}
 		other.Close()
 	}
-	if got := ok(t, cfg, "SELECT * FROM t;"); got != "{\"i\":1,\"n\":2}\n{\"i\":2,\"n\":202}\n" {
+	if got := ok(t, cfg, "SELECT * FROM t;"); got != "{\"i\":1,\"n\":4}\n{\"i\":2,\"n\":404}\n" {
 		t.Error(got)
 	}
 }

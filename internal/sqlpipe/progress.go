@@ -98,7 +98,9 @@ func (p *progress) see(ctx context.Context, s *session, st sqltext.Statement) (b
 		if err := s.exec(ctx, string(st.Text)); err != nil {
 			return true, &database.StatementError{Source: st.Source, Line: st.Line, Err: err}
 		}
-		s.keepSetting(st.Text)
+		if s.cfg.Retries > 0 {
+			s.keepSetting(st.Text)
+		}
 	}
 	s.sum.Skipped++
 	if p.seen == p.saved && p.sum() != p.want {

@@ -153,7 +153,7 @@ const maxSettings = 1000
 
 // keepSetting keeps a statement that a new connection needs.
 func (s *session) keepSetting(text []byte) {
-	if s.cfg.Retries > 0 && len(s.settings) < maxSettings {
+	if len(s.settings) < maxSettings {
 		s.settings = append(s.settings, string(text))
 	}
 }

@@ -119,7 +119,7 @@ func (s *session) take(ctx context.Context, st sqltext.Statement) error {
 	s.sum.Bytes += int64(len(st.Text))
 	s.last = place{st.Source, st.Line}
 	if s.cfg.ReadOnly && mayWrite(st.Text, s.db.Dialect) {
-		return refuse(st, "not with --read-only", "")
+		return s.refuse(ctx, st, "not with --read-only", "")
 	}
 	if s.progress != nil {
 		if seen, err := s.progress.see(ctx, s, st); seen || err != nil {
@@ -251,7 +251,8 @@ func (s *session) close(ctx context.Context, err error) error {
 	if err == nil {
 		err = s.repeat(ctx, s.commit)
 	}
-	if err != nil && s.chunk.changes > 0 && s.cfg.Warn != nil {
+	commit, ok := errors.AsType[*commitError](err)
+	if err != nil && s.chunk.changes > 0 && !(ok && commit.unknown()) && s.cfg.Warn != nil {
 		s.cfg.Warn("undone: what was run of " + s.chunk.String(s.last))
 	}
 	return errors.Join(err, s.out.Rows.Flush(), s.conn.Close())
