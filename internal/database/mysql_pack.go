@@ -43,6 +43,8 @@ func (c *mysqlConn) packs(ctx context.Context, p *Pack) bool {
 		return false
 	}
 	n.sending = p.Len()
+	const many = 100
+	c.socket.patient = p.Len() >= many
 	return true
 }
 
@@ -90,6 +92,7 @@ func (c *mysqlConn) ask(ctx context.Context, sql string) (answers []string, err 
 func (c *mysqlConn) packed(ctx context.Context, p *Pack, err error) (done int, known bool) {
 	before := c.counting.questions // Query has made it unknown
 	c.counting.sending = 0
+	c.socket.patient = false
 	if err == nil {
 		c.counting.questions, c.counting.known = before+p.Len(), true
 		return p.Len(), true

@@ -17,6 +17,11 @@ type socket struct {
 	buf    []byte
 	unread []byte // the part of buf not yet taken
 	err    error
+
+	// patient is set while many short answers come. To wait for the first byte
+	// of each would wake this process up for each, at the server's cost: so the
+	// thread sleeps a moment, and then reads what has come meanwhile.
+	patient bool
 }
 
 func newSocket(c net.Conn) (*socket, error) {
@@ -44,6 +49,12 @@ func (s *socket) Read(p []byte) (int, error) {
 }
 
 func (s *socket) fill(p []byte) (n int, err error) {
+	for i := 0; i < naps && s.patient; i++ {
+		if n, err = s.ready(p); n > 0 || err != nil {
+			return n, s.note(err)
+		}
+		nap()
+	}
 	if s.onWait != nil {
 		n, err = s.ready(p)
 		if n > 0 || err != nil {

@@ -88,7 +88,7 @@ func (s *session) repeats(err error) bool {
 func (s *session) repeatsAlone(err error, rows int64) bool {
 	dbErr, ok := errors.AsType[*database.Error](err)
 	return ok && dbErr.Retryable() && !s.cfg.chunked() && !s.inOther && s.attempts < s.cfg.Retries &&
-		(rows == 0 || database.OnlyChanges(s.pack.Statement(s.done)))
+		(rows == 0 || database.OnlyChanges(s.running.Statement(s.done)))
 }
 
 // backOff waits before the next attempt: longer each time, and not as long as

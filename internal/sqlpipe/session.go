@@ -15,6 +15,7 @@ import (
 
 // session runs a stream of statements on one connection. Those that can travel
 // together wait in a pack until it is full, or the input has no more at hand.
+// While a full pack is under way the next one is filled.
 type session struct {
 	cfg  *Config
 	db   dburl.URL
@@ -22,10 +23,11 @@ type session struct {
 	out  database.Output
 	sum  Summary
 
-	pack   database.Pack
-	places []place // of the statements of the pack
-	done   int     // how many of them have run
-	last   place   // of the statement that was taken last
+	filling pack        // takes the next statements
+	running pack        // is under way, or was last
+	done    int         // how many statements of running have run
+	flight  chan answer // of running; nil: it is not under way
+	last    place       // of the statement that was taken last
 
 	chunk    chunk
 	settings []string  // statements that a new connection needs
@@ -34,10 +36,22 @@ type session struct {
 	inOther  bool      // the stream has begun a transaction of its own
 }
 
-// place is where a statement begins.
+// pack is a pack, and where its statements begin.
+type pack struct {
+	database.Pack
+	places []place
+}
+
 type place struct {
 	source string
 	line   int
+}
+
+// answer is what RunPack returns.
+type answer struct {
+	rows int64
+	done int
+	err  error
 }
 
 func openSession(ctx context.Context, cfg *Config, db dburl.URL, rows record.Writer) (*session, error) {
@@ -46,7 +60,7 @@ func openSession(ctx context.Context, cfg *Config, db dburl.URL, rows record.Wri
 	}
 	s := &session{cfg: cfg, db: db, out: database.Output{Rows: rows}}
 	if cfg.Note != nil || cfg.Warnings != nil {
-		s.out.Each = func(i int, rows, affected int64) error { return s.tell(ctx, s.places[i], rows, affected) }
+		s.out.Each = func(i int, rows, affected int64) error { return s.tell(ctx, s.running.places[i], rows, affected) }
 	}
 	s.out.Warn = func(message string) {
 		if cfg.Warn != nil {
@@ -150,12 +164,15 @@ func (s *session) add(ctx context.Context, text []byte, at place, packable bool)
 			return err
 		}
 	}
-	s.pack.Add(text)
-	s.places = append(s.places, at)
-	if packable && !s.pack.Full() {
-		return nil
+	s.filling.Add(text)
+	s.filling.places = append(s.filling.places, at)
+	switch {
+	case !packable:
+		return s.runPack(ctx)
+	case s.filling.Full():
+		return s.launch(ctx)
 	}
-	return s.runPack(ctx)
+	return nil
 }
 
 // modes asks what the scanner must know. What may have set them has run: it
@@ -176,47 +193,93 @@ func (s *session) idle(ctx context.Context) error {
 	return errors.Join(s.repeat(ctx, s.runPack), s.out.Rows.Flush())
 }
 
-// runPack runs what is in the pack.
+// runPack runs what was taken, to its end.
 func (s *session) runPack(ctx context.Context) error {
-	for s.done < s.pack.Len() {
-		rows, done, err := database.RunPack(ctx, s.conn, &s.pack, s.done, s.out)
-		s.sum.Out += rows
-		if done > s.done && !s.cfg.chunked() {
-			s.attempts = 0
-		}
-		s.done = done
-		if err == nil {
-			break
-		}
-		if s.repeatsAlone(err, rows) {
-			if err := s.backOff(ctx, s.failure(err)); err != nil {
-				s.empty()
-				return err
-			}
-			continue
-		}
-		if err = s.reject(err); err != nil {
-			s.empty()
-			return err
-		}
-		s.done++
+	if err := s.land(ctx); err != nil || s.filling.Len() == 0 {
+		return err
 	}
-	s.empty()
+	s.swap()
+	return s.settle(ctx, s.run(ctx))
+}
+
+// launch lets a full pack run while the next one is filled.
+func (s *session) launch(ctx context.Context) error {
+	if err := s.land(ctx); err != nil {
+		return err
+	}
+	s.swap()
+	flight := make(chan answer, 1)
+	s.flight = flight
+	go func() { flight <- s.run(ctx) }()
 	return nil
 }
 
-// empty makes the pack empty.
+// land waits for the pack that is under way. Nothing else may use the
+// connection before.
+func (s *session) land(ctx context.Context) error {
+	if s.flight == nil {
+		return nil
+	}
+	a := <-s.flight
+	s.flight = nil
+	return s.settle(ctx, a)
+}
+
+func (s *session) swap() {
+	s.running, s.filling = s.filling, s.running
+	s.filling.empty()
+	s.done = 0
+}
+
+func (p *pack) empty() {
+	p.Reset()
+	p.places = p.places[:0]
+}
+
+func (s *session) run(ctx context.Context) (a answer) {
+	a.rows, a.done, a.err = database.RunPack(ctx, s.conn, &s.running.Pack, s.done, s.out)
+	return a
+}
+
+// settle goes on until all statements of the pack have run, or one of them
+// ends the run.
+func (s *session) settle(ctx context.Context, a answer) error {
+	for {
+		s.sum.Out += a.rows
+		if a.done > s.done && !s.cfg.chunked() {
+			s.attempts = 0
+		}
+		s.done = a.done
+		if a.err == nil {
+			return nil
+		}
+		err := a.err
+		if s.repeatsAlone(err, a.rows) {
+			err = s.backOff(ctx, s.failure(err))
+		} else if err = s.reject(err); err == nil {
+			s.done++
+		}
+		if err != nil {
+			s.empty()
+			return err
+		}
+		a = s.run(ctx)
+	}
+}
+
+// empty forgets what was taken.
 func (s *session) empty() {
-	s.pack.Reset()
-	s.places, s.done = s.places[:0], 0
+	s.filling.empty()
+	s.running.empty()
+	s.done = 0
 }
 
 // failure is the error of the statement behind those that have run.
 func (s *session) failure(err error) *database.StatementError {
-	at := s.places[s.done]
+	at := s.running.places[s.done]
 	failed := &database.StatementError{Source: at.source, Line: at.line, Err: err}
 	if _, ok := errors.AsType[*database.UnknownError](err); ok {
-		failed.Last = s.places[len(s.places)-1].line
+		failed.Last = s.running.places[len(s.running.places)-1].line
 	}
 	return failed
 }
@@ -239,7 +302,7 @@ func (s *session) reject(err error) error {
 		Err:       failed,
 		Code:      strconv.Itoa(dbErr.Number),
 		Retryable: dbErr.Retryable(),
-		Input:     script(s.pack.Statement(s.done), s.db.Dialect),
+		Input:     script(s.running.Statement(s.done), s.db.Dialect),
 	})
 }
 
@@ -250,6 +313,9 @@ func (s *session) close(ctx context.Context, err error) error {
 	}
 	if err == nil {
 		err = s.repeat(ctx, s.commit)
+	}
+	if landed := s.land(ctx); landed != nil && !errors.Is(err, landed) { // none is, where the input was to blame
+		err = errors.Join(err, landed)
 	}
 	commit, ok := errors.AsType[*commitError](err)
 	if err != nil && s.chunk.changes > 0 && !(ok && commit.unknown()) && s.cfg.Warn != nil {

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package database
+
+const naps = 0
+
+func nap() {}
