@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -16,12 +17,15 @@ import (
 // xml reads an XML page in UTF-8. The title, links and description are those
 // of a feed (RSS, Atom), the links of a sitemap count, too.
 func (r *reading) xml(page []byte, body record.Value) {
-	// Each node and attribute takes a few bytes of the page.
+	// Each node and most attributes have such a character.
 	size := 2*len(page) + bytes.Count(page, []byte("<"))*2*nodeSize + bytes.Count(page, []byte("="))*attributeSize
+	if longestTag(page) > maxXMLTag {
+		size = math.MaxInt
+	}
 	v := newVisitor(r.x, &r.lim, false)
 	var selected [][]found
 	err := r.inMemory(size, func() error {
-		root, err := parseXML(page, &r.lim)
+		root, err := parseXML(page, size, &r.lim)
 		v.feed(root)
 		selected = (&tree{r.x, &r.lim}).rows(root)
 		return err
@@ -34,8 +38,8 @@ func (r *reading) xml(page []byte, body record.Value) {
 
 // parseXML reads XML into the nodes that selectors know. Names are in lower
 // case, as selectors have them, with their prefixes. If there is an error, the
-// tree is that of what comes before it.
-func parseXML(page []byte, lim *limits) (*html.Node, error) {
+// tree is that of what comes before it; it takes no more than about size bytes.
+func parseXML(page []byte, size int, lim *limits) (*html.Node, error) {
 	root := &html.Node{Type: html.DocumentNode}
 	d := xml.NewDecoder(bytes.NewReader(page))
 	d.Strict = false
@@ -43,6 +47,9 @@ func parseXML(page []byte, lim *limits) (*html.Node, error) {
 	d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil } // it has been decoded
 	top, depth := root, 0
 	for lim.step() {
+		if size < 0 {
+			return root, errTree
+		}
 		token, err := d.RawToken()
 		if err == io.EOF {
 			return root, nil
@@ -55,6 +62,7 @@ func parseXML(page []byte, lim *limits) (*html.Node, error) {
 			if depth++; depth > maxOpen {
 				return root, errors.New("elements are nested too deep")
 			}
+			size -= nodeSize + len(t.Attr)*attributeSize
 			n := &html.Node{Type: html.ElementNode, Data: xmlName(t.Name)}
 			for _, a := range t.Attr {
 				n.Attr = append(n.Attr, html.Attribute{Key: xmlName(a.Name), Val: a.Value})
@@ -69,10 +77,32 @@ func parseXML(page []byte, lim *limits) (*html.Node, error) {
 				}
 			}
 		case xml.CharData:
+			size -= nodeSize + len(t)
 			top.AppendChild(&html.Node{Type: html.TextNode, Data: string(t)})
 		}
 	}
 	return root, lim.err
+}
+
+// maxXMLTag is how long a tag may be: the decoder reads all its attributes
+// before they can be counted.
+const maxXMLTag = 256 << 10
+
+// longestTag is about the length of the longest tag of a page.
+func longestTag(page []byte) (longest int) {
+	for {
+		i := bytes.IndexByte(page, '<')
+		if i < 0 {
+			return longest
+		}
+		page = page[i:]
+		end := bytes.IndexByte(page, '>')
+		if end < 0 {
+			return max(longest, len(page))
+		}
+		longest = max(longest, end)
+		page = page[end:]
+	}
 }
 
 func xmlName(n xml.Name) string {

@@ -64,9 +64,11 @@ func TestXML(t *testing.T) {
 func TestHostileXML(t *testing.T) {
 	for _, c := range []struct{ xml, err string }{
 		{"<feed><title>T</title>" + strings.Repeat("<a>", 600), "parse XML: elements are nested too deep"},
-		{"<feed><title>T</title>" + strings.Repeat("<a/>", 1<<20), "parse XML: its tree would take too much memory"},
+		{"<feed><title>T</title>" + strings.Repeat("<a/>", 1<<16), "parse XML: its tree would take too much memory"},
+		{"<feed><title>T</title>" + strings.Repeat("<a "+strings.Repeat("b ", 500)+"/>", 1<<9), "parse XML: its tree would take too much memory"},
+		{"<feed><title>T</title><a " + strings.Repeat("b ", 1<<18) + "/>", "parse XML: its tree would take too much memory"},
 	} {
-		p := extractor(t, Config{}).Extract(Source{[]byte(c.xml), "text/xml", resolve})
+		p := extractor(t, Config{Memory: 8 << 20}).Extract(Source{[]byte(c.xml), "text/xml", resolve})
 		if message(p.Err) != c.err {
 			t.Errorf("error %v, want %s", p.Err, c.err)
 		}
