@@ -14,7 +14,8 @@
 //	                        site_test.go lists
 //	mute                    $MUTE is a HOST:PORT that takes connections, says nothing,
 //	                        and makes the file "connected" for each
-//	readme WORDS [MORE]     run the block of README.md that begins with WORDS
+//	readme WORDS [MORE]     run the block of README.md or docs/cookbook.md that begins
+//	                        with WORDS
 //	example TOOL [VERB] N [MORE]
 //	                        run the Nth example of the help
 //	page NAME N [MORE]      run the Nth example of man/NAME

@@ -14,13 +14,16 @@ import (
 	"pipeworks/internal/cmdline"
 )
 
-// cmdReadme runs a block of the README as it stands there, then LINE in the
+// documents are those whose blocks are run one by one.
+var documents = []string{"README.md", "docs/cookbook.md"}
+
+// cmdReadme runs a block of a document as it stands there, then LINE in the
 // same shell.
 func cmdReadme(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 || len(args) > 2 {
 		ts.Fatalf("usage: readme WORDS [LINE]")
 	}
-	blocks, err := readmeBlocks()
+	blocks, err := documentBlocks()
 	ts.Check(err)
 	var found []string
 	for _, block := range blocks {
@@ -29,7 +32,7 @@ func cmdReadme(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	if len(found) != 1 {
-		ts.Fatalf("%d blocks of the README begin with %q", len(found), args[0])
+		ts.Fatalf("%d blocks of the documents begin with %q", len(found), args[0])
 	}
 	expect(ts, 0, "bash", "-o", "pipefail", "-c", here(found[0])+strings.Join(args[1:], ""))
 }
@@ -43,15 +46,21 @@ func here(line string) string {
 
 var mysqlURL = regexp.MustCompile(`mysql://\w+@(\w+)/(\w+)`)
 
-// readmeBlocks are the indented blocks of README.md, without their indent.
-func readmeBlocks() ([]string, error) {
-	text, err := os.ReadFile("../../README.md")
-	if err != nil {
-		return nil, err
+// documentBlocks are the indented blocks of all documents, without their indent.
+func documentBlocks() (blocks []string, err error) {
+	for _, name := range documents {
+		text, err := os.ReadFile("../../" + name)
+		if err != nil {
+			return nil, err
+		}
+		blocks = append(blocks, indentedBlocks(string(text))...)
 	}
-	var blocks []string
+	return blocks, nil
+}
+
+func indentedBlocks(text string) (blocks []string) {
 	inBlock := false
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(text) {
 		code, ok := strings.CutPrefix(line, "    ")
 		switch {
 		case ok && inBlock:
@@ -61,7 +70,7 @@ func readmeBlocks() ([]string, error) {
 		}
 		inBlock = ok
 	}
-	return blocks, nil
+	return blocks
 }
 
 // cmdExample runs an example of a tool's help as it stands there, then LINE in
@@ -121,12 +130,14 @@ func pageExamples(path string) ([]string, error) {
 	return lines, nil
 }
 
-// notRun are the blocks of the README that no script runs, and why.
+// notRun are the blocks that no script runs, and why.
 var notRun = map[string]string{
-	"make demo": "it builds the tools, and runs the tests",
+	"make demo":  "it builds the tools, and runs the tests",
+	"#!/usr/bin": "the first lines of a script",
+	"MAILTO":     "a crontab",
 }
 
-// TestManualIsRun fails for an example of the help, or a block of the README,
+// TestManualIsRun fails for an example of the help, or a block of a document,
 // that no script runs.
 func TestManualIsRun(t *testing.T) {
 	scripts := ""
@@ -174,13 +185,13 @@ func TestManualIsRun(t *testing.T) {
 	for words := range notRun {
 		begins = append(begins, words)
 	}
-	blocks, err := readmeBlocks()
+	blocks, err := documentBlocks()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, block := range blocks {
 		if !slices.ContainsFunc(begins, func(words string) bool { return strings.HasPrefix(block, words) }) {
-			t.Errorf("no script runs the block of the README\n%s", block)
+			t.Errorf("no script runs the block\n%s", block)
 		}
 	}
 }
