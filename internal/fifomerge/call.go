@@ -109,6 +109,7 @@ const maxUnanswered = 1 << 20
 
 // ask sends the input.
 func (a *asker) ask(ctx context.Context, in stream.Inputs) error {
+	nul := a.cfg.Each && a.cfg.Terminator == 0
 	open := false // a question
 	err := in.Each(ctx, func(input *stream.Input) error {
 		buf := make([]byte, 64<<10)
@@ -120,12 +121,10 @@ func (a *asker) ask(ctx context.Context, in stream.Inputs) error {
 			if err != nil {
 				return err
 			}
-			if !a.cfg.Each || a.cfg.Terminator != 0 {
-				if bytes.IndexByte(buf[:n], 0) >= 0 {
-					return errNUL
-				}
+			if !nul && bytes.IndexByte(buf[:n], 0) >= 0 {
+				return errNUL
 			}
-			if a.cfg.Each && a.cfg.Terminator != 0 {
+			if a.cfg.Each {
 				endInNUL(buf[:n], a.cfg.Terminator)
 			}
 			open = buf[n-1] != 0

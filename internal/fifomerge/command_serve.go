@@ -2,6 +2,7 @@ package fifomerge
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -62,7 +63,15 @@ func questionTimeoutFlag() cli.Flag {
 }
 
 func waitFlag(usage string) cli.Flag {
-	return &cli.DurationFlag{Name: "wait", Value: 10 * time.Second, Usage: usage}
+	return &cli.DurationFlag{Name: "wait", Value: 10 * time.Second, Usage: usage + "; 0 is for ever"}
+}
+
+// waitTime is what a waitFlag says.
+func waitTime(inv *cmdline.Invocation) time.Duration {
+	if wait := inv.Duration("wait"); wait > 0 {
+		return wait
+	}
+	return math.MaxInt64
 }
 
 func callCommand() *cmdline.Command {
@@ -142,7 +151,7 @@ func runStatus(ctx context.Context, inv *cmdline.Invocation) error {
 	if err != nil {
 		return err
 	}
-	return Status(ctx, CallConfig{Dir: inv.Operands()[0], Wait: inv.Duration("wait")}, out)
+	return Status(ctx, CallConfig{Dir: inv.Operands()[0], Wait: waitTime(inv)}, out)
 }
 
 func runAttach(ctx context.Context, inv *cmdline.Invocation) error {
@@ -153,7 +162,7 @@ func runAttach(ctx context.Context, inv *cmdline.Invocation) error {
 	if err != nil {
 		return err
 	}
-	cfg := CallConfig{Dir: inv.Operands()[0], Wait: inv.Duration("wait"), Session: inv.String("session"), Timeout: inv.Duration("timeout")}
+	cfg := CallConfig{Dir: inv.Operands()[0], Wait: waitTime(inv), Session: inv.String("session"), Timeout: inv.Duration("timeout")}
 	if cfg.Format.Format, cfg.Format.Rows, err = inv.Rows(); err != nil {
 		return err
 	}
@@ -177,7 +186,7 @@ func runServe(ctx context.Context, inv *cmdline.Invocation) error {
 		Stderr:      inv.Stderr(),
 		Connections: inv.Int("connections"),
 		Guard:       Guard{ReadOnly: inv.Bool("read-only"), Timeout: inv.Duration("timeout"), MaxRows: inv.Int64("max-rows")},
-		Wait:        inv.Duration("wait"),
+		Wait:        waitTime(inv),
 		Idle:        inv.Duration("idle"),
 		Warn:        func(message string) { inv.Notef("%s", message) },
 	}
@@ -215,7 +224,7 @@ func runCall(ctx context.Context, inv *cmdline.Invocation) error {
 	}
 	cfg := CallConfig{
 		Dir:        operands[0],
-		Wait:       inv.Duration("wait"),
+		Wait:       waitTime(inv),
 		Each:       inv.Bool("each"),
 		Terminator: terminator(inv),
 		Retry:      inv.Bool("retry"),
