@@ -52,7 +52,7 @@ func (s *session) takeInChunk(ctx context.Context, st sqltext.Statement) error {
 	switch {
 	case k == control:
 		return s.refuse(ctx, st, "the stream has transactions of its own", "without --transaction and --commit-every they are obeyed")
-	case k == bound && s.progress != nil:
+	case k == bound && s.checkpoint != nil:
 		return s.refuse(ctx, st, "what this makes ends with the connection: --resume could not go on behind it", "")
 	case k == commits && s.cfg.Transaction && s.chunk.changes > 0:
 		return s.refuse(ctx, st, "this would commit what came before it", "MySQL cannot undo it; let it come before the first change, or in a run of its own")
@@ -61,8 +61,8 @@ func (s *session) takeInChunk(ctx context.Context, st sqltext.Statement) error {
 			return err
 		}
 	}
-	if s.progress != nil {
-		s.progress.count(st.Text)
+	if s.checkpoint != nil {
+		s.checkpoint.count(st.Text)
 	}
 	if s.chunk.statements == 0 {
 		s.chunk.first, s.chunk.rows = s.last, s.sum.Out
@@ -119,17 +119,17 @@ func (s *session) commit(ctx context.Context) error {
 	if err := s.runPack(ctx); err != nil || s.chunk.statements == 0 {
 		return err
 	}
-	if s.progress != nil {
+	if s.checkpoint != nil {
 		if err := s.begin(ctx); err != nil {
 			return err
 		}
-		if err := s.progress.save(ctx, s.conn); err != nil {
+		if err := s.checkpoint.save(ctx, s.conn); err != nil {
 			return err
 		}
 	}
 	if s.chunk.begun {
 		if err := s.exec(ctx, "COMMIT"); err != nil {
-			return &commitError{chunk: s.chunk.String(s.last), resumes: s.progress != nil, err: err}
+			return &commitError{chunk: s.chunk.String(s.last), resumes: s.checkpoint != nil, err: err}
 		}
 	}
 	s.committed()
@@ -138,8 +138,8 @@ func (s *session) commit(ctx context.Context) error {
 
 // committed is called when the chunk is in the database.
 func (s *session) committed() {
-	if s.progress != nil {
-		s.progress.saved, s.progress.exists = s.progress.seen, true
+	if s.checkpoint != nil {
+		s.checkpoint.saved, s.checkpoint.exists = s.checkpoint.seen, true
 	}
 	s.chunk = chunk{kept: s.chunk.kept.empty()}
 	s.attempts = 0

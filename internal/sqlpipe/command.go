@@ -66,6 +66,7 @@ of the machine could read it.`,
 			&cli.BoolFlag{Name: "line", Usage: "with -n: put file:line: before each statement"},
 			cmdline.OutputFlag(),
 			cmdline.SummaryFlag(),
+			cmdline.ProgressFlag(),
 		}, cmdline.RowFlags(), cmdline.RejectFlags(), cmdline.ConnectionFlags()),
 		Action: run,
 	}
@@ -172,6 +173,7 @@ func config(ctx context.Context, inv *cmdline.Invocation, in stream.Inputs) (cfg
 	if cfg.Rejects, err = inv.Rejects(in); err != nil {
 		return cfg, err
 	}
+	cfg.Meter = inv.Meter()
 	cfg.Warn = func(message string) { inv.Notef("warning: %s", message) }
 	if inv.Bool("verbose") {
 		cfg.Note = func(message string) { inv.Notef("%s", message) }

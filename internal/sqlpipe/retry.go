@@ -74,7 +74,7 @@ func (s *session) repeats(err error) bool {
 		return false
 	}
 	if commit, ok := errors.AsType[*commitError](err); ok && commit.unknown() {
-		return s.progress != nil // the database knows
+		return s.checkpoint != nil // the database knows
 	}
 	if errors.Is(err, errUnreachable) {
 		return true
@@ -129,10 +129,10 @@ func (s *session) rewind(ctx context.Context, failure error) (in bool, err error
 		}
 		return false, errors.Join(errUnreachable, err)
 	}
-	if s.progress == nil {
+	if s.checkpoint == nil {
 		return false, nil
 	}
-	return s.progress.isSaved(ctx, s.conn)
+	return s.checkpoint.isSaved(ctx, s.conn)
 }
 
 // replay runs the statements of the chunk again.

@@ -29,11 +29,11 @@ type session struct {
 	flight  chan answer // of running; nil: it is not under way
 	last    place       // of the statement that was taken last
 
-	chunk    chunk
-	settings []string  // statements that a new connection needs
-	progress *progress // nil: it is not kept
-	attempts int       // at the statement or chunk in hand, after the first
-	inOther  bool      // the stream has begun a transaction of its own
+	chunk      chunk
+	settings   []string    // statements that a new connection needs
+	checkpoint *checkpoint // nil: it is not kept
+	attempts   int         // at the statement or chunk in hand, after the first
+	inOther    bool        // the stream has begun a transaction of its own
 }
 
 // pack is a pack, and where its statements begin.
@@ -72,8 +72,8 @@ func openSession(ctx context.Context, cfg *Config, db dburl.URL, rows record.Wri
 		return nil, err
 	}
 	if cfg.Resume != "" {
-		s.progress = newProgress(cfg.Resume, db)
-		if err := s.progress.load(ctx, s.conn); err != nil {
+		s.checkpoint = newCheckpoint(cfg.Resume, db)
+		if err := s.checkpoint.load(ctx, s.conn); err != nil {
 			return nil, errors.Join(err, s.conn.Close())
 		}
 	}
@@ -135,8 +135,8 @@ func (s *session) take(ctx context.Context, st sqltext.Statement) error {
 	if s.cfg.ReadOnly && mayWrite(st.Text, s.db.Dialect) {
 		return s.refuse(ctx, st, "not with --read-only", "")
 	}
-	if s.progress != nil {
-		if seen, err := s.progress.see(ctx, s, st); seen || err != nil {
+	if s.checkpoint != nil {
+		if seen, err := s.checkpoint.see(ctx, s, st); seen || err != nil {
 			return err
 		}
 	}
@@ -308,8 +308,8 @@ func (s *session) reject(err error) error {
 
 // close ends the session after err.
 func (s *session) close(ctx context.Context, err error) error {
-	if err == nil && s.progress != nil {
-		err = s.progress.end()
+	if err == nil && s.checkpoint != nil {
+		err = s.checkpoint.end()
 	}
 	if err == nil {
 		err = s.repeat(ctx, s.commit)

@@ -18,6 +18,7 @@ import (
 
 	"pipeworks/internal/database"
 	"pipeworks/internal/dburl"
+	"pipeworks/internal/progress"
 	"pipeworks/internal/record"
 	"pipeworks/internal/reject"
 	"pipeworks/internal/sqltext"
@@ -54,6 +55,8 @@ type Config struct {
 
 	Rejects   *reject.Sink // nil: stop at the first error
 	rejecting *sync.Mutex
+
+	Meter *progress.Meter // counts the statements; nil: nobody does
 
 	Warn func(message string) // told of what may surprise; nil: nobody is told
 	Note func(message string) // told of each step; nil: nobody is told
@@ -163,6 +166,7 @@ func each(ctx context.Context, cfg *Config, in stream.Inputs, idle func() error,
 				}
 				return errors.Join(failure, err)
 			}
+			cfg.Meter.AddRecords(1)
 			if err := fn(st); err != nil {
 				return err
 			}

@@ -20,9 +20,9 @@ import (
 // committed, and their digest.
 const progressTable = "pipeworks_progress"
 
-// progress is how far a named run has come. It is saved in the transaction of
+// checkpoint is how far a named run has come. It is saved in the transaction of
 // the statements themselves, so that after a crash it is as true as they are.
-type progress struct {
+type checkpoint struct {
 	dialect sqltext.Dialect
 	table   string // as a quoted name, with its database
 	name    string
@@ -34,12 +34,12 @@ type progress struct {
 	want    string // the digest of what was committed by the runs before
 }
 
-func newProgress(name string, db dburl.URL) *progress {
+func newCheckpoint(name string, db dburl.URL) *checkpoint {
 	t := sqltext.Table{Database: db.Database, Name: progressTable}
 	if db.Dialect == sqltext.SQLite {
 		t.Database = "main"
 	}
-	return &progress{
+	return &checkpoint{
 		dialect: db.Dialect,
 		table:   string(db.Dialect.AppendTable(nil, t)),
 		name:    name,
@@ -49,52 +49,52 @@ func newProgress(name string, db dburl.URL) *progress {
 }
 
 // load reads how far the run has come. It makes the table if there is none.
-func (p *progress) load(ctx context.Context, conn database.Conn) error {
-	table, err := p.read(ctx, conn)
+func (c *checkpoint) load(ctx context.Context, conn database.Conn) error {
+	table, err := c.read(ctx, conn)
 	if err != nil {
 		types := "(name VARCHAR(190) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY, statements BIGINT NOT NULL, digest CHAR(64) NOT NULL) ENGINE=InnoDB"
-		if p.dialect == sqltext.SQLite {
+		if c.dialect == sqltext.SQLite {
 			types = "(name TEXT NOT NULL PRIMARY KEY, statements INTEGER NOT NULL, digest TEXT NOT NULL)"
 		}
-		if _, err := query(ctx, conn, "CREATE TABLE IF NOT EXISTS "+p.table+" "+types); err != nil {
-			return fmt.Errorf("keep the progress of %s: %w", p.name, err)
+		if _, err := query(ctx, conn, "CREATE TABLE IF NOT EXISTS "+c.table+" "+types); err != nil {
+			return fmt.Errorf("keep the progress of %s: %w", c.name, err)
 		}
-		if table, err = p.read(ctx, conn); err != nil {
-			return fmt.Errorf("read the progress of %s: %w", p.name, err)
+		if table, err = c.read(ctx, conn); err != nil {
+			return fmt.Errorf("read the progress of %s: %w", c.name, err)
 		}
 	}
-	if p.exists = len(table) == 1; !p.exists {
+	if c.exists = len(table) == 1; !c.exists {
 		return nil
 	}
-	p.want = table[0][1]
-	if p.saved, err = strconv.ParseInt(table[0][0], 10, 64); err != nil {
-		return fmt.Errorf("read the progress of %s: %w", p.name, err)
+	c.want = table[0][1]
+	if c.saved, err = strconv.ParseInt(table[0][0], 10, 64); err != nil {
+		return fmt.Errorf("read the progress of %s: %w", c.name, err)
 	}
 	return nil
 }
 
-func (p *progress) read(ctx context.Context, conn database.Conn) ([][]string, error) {
-	return query(ctx, conn, "SELECT statements, digest FROM "+p.table+" WHERE name = "+p.key)
+func (c *checkpoint) read(ctx context.Context, conn database.Conn) ([][]string, error) {
+	return query(ctx, conn, "SELECT statements, digest FROM "+c.table+" WHERE name = "+c.key)
 }
 
 // isSaved reports whether a commit of which nothing is known was one.
-func (p *progress) isSaved(ctx context.Context, conn database.Conn) (bool, error) {
-	table, err := p.read(ctx, conn)
+func (c *checkpoint) isSaved(ctx context.Context, conn database.Conn) (bool, error) {
+	table, err := c.read(ctx, conn)
 	if err == nil {
 		// A read would keep the chunk on the state of now.
 		_, err = query(ctx, conn, "ROLLBACK")
 	}
-	return err == nil && len(table) == 1 && table[0][0] == strconv.FormatInt(p.seen, 10), err
+	return err == nil && len(table) == 1 && table[0][0] == strconv.FormatInt(c.seen, 10), err
 }
 
 // see passes over a statement that a run before has committed, and reports
 // whether it is one. What sets up the session is run again.
-func (p *progress) see(ctx context.Context, s *session, st sqltext.Statement) (bool, error) {
-	if p.seen >= p.saved {
+func (c *checkpoint) see(ctx context.Context, s *session, st sqltext.Statement) (bool, error) {
+	if c.seen >= c.saved {
 		return false, nil
 	}
-	p.count(st.Text)
-	if kindOf(st.Text, p.dialect) == ofSession {
+	c.count(st.Text)
+	if kindOf(st.Text, c.dialect) == ofSession {
 		if err := s.exec(ctx, string(st.Text)); err != nil {
 			return true, &database.StatementError{Source: st.Source, Line: st.Line, Err: err}
 		}
@@ -103,27 +103,27 @@ func (p *progress) see(ctx context.Context, s *session, st sqltext.Statement) (b
 		}
 	}
 	s.sum.Skipped++
-	if p.seen == p.saved && p.sum() != p.want {
-		return true, &changedError{p.name, p.saved}
+	if c.seen == c.saved && c.sum() != c.want {
+		return true, &changedError{c.name, c.saved}
 	}
 	return true, nil
 }
 
 // count adds a statement to those that were seen.
-func (p *progress) count(text []byte) {
-	p.seen++
-	p.digest.Write(text)
-	p.digest.Write([]byte{0})
+func (c *checkpoint) count(text []byte) {
+	c.seen++
+	c.digest.Write(text)
+	c.digest.Write([]byte{0})
 }
 
-func (p *progress) sum() string { return hex.EncodeToString(p.digest.Sum(nil)) }
+func (c *checkpoint) sum() string { return hex.EncodeToString(c.digest.Sum(nil)) }
 
 // save writes how far the run has come. Another run of the same name that goes
 // on from the same place is stopped by the row's key, or its count.
-func (p *progress) save(ctx context.Context, conn database.Conn) error {
-	sql := fmt.Sprintf("UPDATE %s SET statements = %d, digest = '%s' WHERE name = %s AND statements = %d", p.table, p.seen, p.sum(), p.key, p.saved)
-	if !p.exists {
-		sql = fmt.Sprintf("INSERT INTO %s (name, statements, digest) VALUES (%s, %d, '%s')", p.table, p.key, p.seen, p.sum())
+func (c *checkpoint) save(ctx context.Context, conn database.Conn) error {
+	sql := fmt.Sprintf("UPDATE %s SET statements = %d, digest = '%s' WHERE name = %s AND statements = %d", c.table, c.seen, c.sum(), c.key, c.saved)
+	if !c.exists {
+		sql = fmt.Sprintf("INSERT INTO %s (name, statements, digest) VALUES (%s, %d, '%s')", c.table, c.key, c.seen, c.sum())
 	}
 	rows, err := conn.Query(ctx, []byte(sql))
 	if err == nil && rows.Affected() != 1 {
@@ -133,7 +133,7 @@ func (p *progress) save(ctx context.Context, conn database.Conn) error {
 		err = rows.Close()
 	}
 	if err != nil {
-		return fmt.Errorf("save the progress of %s: %w", p.name, err)
+		return fmt.Errorf("save the progress of %s: %w", c.name, err)
 	}
 	return nil
 }
@@ -141,9 +141,9 @@ func (p *progress) save(ctx context.Context, conn database.Conn) error {
 var errOtherRun = errors.New("another run has this name")
 
 // end is called at the end of the input.
-func (p *progress) end() error {
-	if p.seen < p.saved {
-		return &changedError{p.name, p.saved}
+func (c *checkpoint) end() error {
+	if c.seen < c.saved {
+		return &changedError{c.name, c.saved}
 	}
 	return nil
 }
