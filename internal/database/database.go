@@ -89,12 +89,19 @@ var ErrEnough = errors.New("enough rows")
 
 // Run runs one statement and writes its rows to w, as Copy does.
 func Run(ctx context.Context, conn Conn, sql []byte, w record.Writer, warn func(message string)) (n int64, err error) {
+	n, _, err = runOne(ctx, conn, sql, w, warn)
+	return n, err
+}
+
+// runOne is Run, and tells how many rows the statement has changed.
+func runOne(ctx context.Context, conn Conn, sql []byte, w record.Writer, warn func(message string)) (n, affected int64, err error) {
 	rows, err := conn.Query(ctx, sql)
 	if err != nil {
-		return 0, err
+		return 0, -1, err
 	}
 	n, err = Copy(rows, w, warn)
-	return n, errors.Join(err, rows.Close())
+	affected = rows.Affected()
+	return n, affected, errors.Join(err, rows.Close())
 }
 
 // Copy writes every result set of rows to w and returns the number of rows.

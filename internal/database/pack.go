@@ -3,7 +3,6 @@ package database
 import (
 	"bytes"
 	"context"
-	"errors"
 	"strings"
 
 	"pipeworks/internal/record"
@@ -179,25 +178,14 @@ func RunPack(ctx context.Context, conn Conn, p *Pack, from int, o Output) (rows 
 		return rows, done, err
 	}
 	for done = from; done < p.Len(); done++ {
-		n, err := o.run(ctx, conn, p, done)
+		n, affected, err := runOne(ctx, conn, p.Statement(done), o.Rows, o.Warn)
 		rows += n
+		if err == nil && o.Each != nil {
+			err = o.Each(done, n, affected)
+		}
 		if err != nil {
 			return rows, done, err
 		}
 	}
 	return rows, done, nil
-}
-
-func (o *Output) run(ctx context.Context, conn Conn, p *Pack, i int) (n int64, err error) {
-	rows, err := conn.Query(ctx, p.Statement(i))
-	if err != nil {
-		return 0, err
-	}
-	n, err = Copy(rows, o.Rows, o.Warn)
-	affected := rows.Affected()
-	err = errors.Join(err, rows.Close())
-	if err == nil && o.Each != nil {
-		err = o.Each(i, n, affected)
-	}
-	return n, err
 }
