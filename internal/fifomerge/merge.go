@@ -1,5 +1,5 @@
 // Package fifomerge makes named pipes do what people think they do: many
-// writers, one stream, whole records (Merge, Write, Slot), and the round trip
+// writers, one stream, whole records (Merge, Slot, Write, Run), and the round trip
 // of questions to a database and answers from it (Serve, Call).
 package fifomerge
 
@@ -76,8 +76,12 @@ func Merge(ctx context.Context, cfg MergeConfig, out io.Writer) (MergeSummary, e
 	if err := m.makePipes(); err != nil {
 		return m.sum, err
 	}
+	defer m.closeWatches()
 	if err := m.openWatches(); err != nil {
 		return m.sum, err
+	}
+	if cfg.OrderedBy != "" {
+		m.ordered = &ordered{sink: m.sink, field: cfg.OrderedBy}
 	}
 	if cfg.Spool != nil {
 		if err := m.openSpool(ctx, *cfg.Spool); err != nil {
@@ -86,41 +90,11 @@ func Merge(ctx context.Context, cfg MergeConfig, out io.Writer) (MergeSummary, e
 	}
 	stop := context.AfterFunc(ctx, func() { m.end(time.Now().Add(lastWords)) })
 	defer stop()
-	if cfg.OrderedBy != "" {
-		m.ordered = &ordered{sink: m.sink, field: cfg.OrderedBy}
-	}
 	m.start()
-	if m.ordered != nil {
-		m.all.Go(func() {
-			if err := m.ordered.run(); err != nil {
-				m.fail(err)
-				m.ordered.drain()
-			}
-		})
-	}
-	for _, w := range m.watches {
-		if err := w.scan(); err != nil {
-			m.fail(err)
-		}
-	}
-	for _, w := range m.watches {
-		m.all.Go(func() {
-			if err := w.run(); err != nil {
-				m.fail(err)
-			}
-		})
-	}
-	if m.spooled != nil {
-		if err := m.spooled.deliverRest(); err != nil {
-			m.fail(err)
-		}
-	}
 	m.all.Wait()
 	m.linger.Stop()
 	if m.spooled != nil {
-		if err := m.spooled.close(); err != nil {
-			m.fail(err)
-		}
+		m.fail(m.spooled.close())
 	}
 	m.sum.Rejected = cfg.Rejects.Count()
 	switch {
@@ -180,21 +154,36 @@ func (m *merge) removePipes() {
 	m.made = nil
 }
 
-// start begins to read the pipes that were named. Until it has all of them, the
-// first are not the last.
+// start begins to read the pipes. Until it has all of them, the first are not
+// the last.
 func (m *merge) start() {
-	starting := true
-	m.state.Lock()
-	m.busy++
-	m.state.Unlock()
+	starting := false
+	m.locked(func() { m.setBusy(&starting, true) })
 	for _, path := range m.cfg.Pipes {
-		if _, err := m.add(&pipe{path: path}); err != nil && !m.isEnding() {
+		if _, err := m.add(&pipe{path: path}); !m.isEnding() {
 			m.fail(err)
 		}
 	}
+	for _, w := range m.watches {
+		m.fail(w.scan())
+		m.all.Go(func() { m.fail(w.run()) })
+	}
+	if m.spooled != nil {
+		m.fail(m.spooled.deliverRest())
+	}
+	if m.ordered != nil {
+		m.all.Go(func() {
+			m.fail(m.ordered.run())
+			m.ordered.drain()
+		})
+	}
+	m.locked(func() { m.setBusy(&starting, false) })
+}
+
+func (m *merge) locked(do func()) {
 	m.state.Lock()
 	defer m.state.Unlock()
-	m.setBusy(&starting, false)
+	do()
 }
 
 // add begins to read a pipe, unless it is read already.
@@ -217,12 +206,8 @@ func (m *merge) add(p *pipe) (fifo.ID, error) {
 	if m.isEnding() {
 		m.release(r)
 	}
-	p.merge, p.r, p.busy = m, r, true
-	in, err := m.source(p.path, p)
-	if err != nil {
-		return id, errors.Join(err, r.Close())
-	}
-	p.in = in
+	in := m.source(p.path, p)
+	p.merge, p.r, p.in, p.busy = m, r, in, true
 	log := ""
 	if m.spooled != nil {
 		log = m.spooled.reserve(p.path)
@@ -232,16 +217,15 @@ func (m *merge) add(p *pipe) (fifo.ID, error) {
 	}
 	m.all.Go(func() {
 		defer p.close()
-		var err error
 		if m.spooled != nil {
-			p.in, err = m.spooled.intake(p, log)
+			in, err := m.spooled.intake(p, log)
+			if err != nil {
+				m.fail(err)
+				return
+			}
+			p.in = in
 		}
-		if err == nil {
-			err = p.run()
-		}
-		if err != nil {
-			m.fail(err)
-		}
+		m.fail(p.run())
 	})
 	return id, nil
 }
@@ -267,13 +251,10 @@ func (m *merge) setBusy(busy *bool, is bool) {
 // lingered ends the merge that has had no writer for the time of Linger.
 func (m *merge) lingered() {
 	for _, w := range m.watches { // a slot may have been given away just now
-		if err := w.scan(); err != nil {
-			m.fail(err)
-		}
+		m.fail(w.scan())
 	}
-	m.state.Lock()
-	still := m.busy == 0
-	m.state.Unlock()
+	still := false
+	m.locked(func() { still = m.busy == 0 })
 	if still {
 		m.end(time.Time{})
 	}
@@ -287,10 +268,11 @@ func (m *merge) isOpen(id fifo.ID) bool {
 	return m.open[id] != nil
 }
 
+// fail ends the merge for an error, if it is one.
 func (m *merge) fail(err error) {
 	m.state.Lock()
 	defer m.state.Unlock()
-	if m.failure == nil {
+	if err != nil && m.failure == nil {
 		m.failure = err
 		m.cancel(err)
 	}
@@ -309,17 +291,17 @@ func (m *merge) isEnding() bool {
 // write to a pipe any more that was not open before, and who has it open is
 // read to the end, or until the time given.
 func (m *merge) end(until time.Time) {
-	m.state.Lock()
-	if m.until = until; !m.isEnding() {
-		close(m.ended)
-	}
-	m.state.Unlock()
+	m.locked(func() {
+		if m.until = until; !m.isEnding() {
+			close(m.ended)
+		}
+	})
 	m.removePipes()
-	m.state.Lock()
-	defer m.state.Unlock()
-	for _, r := range m.open {
-		m.release(r)
-	}
+	m.locked(func() {
+		for _, r := range m.open {
+			m.release(r)
+		}
+	})
 }
 
 func (m *merge) release(r *fifo.Reader) {
@@ -331,6 +313,7 @@ func (m *merge) release(r *fifo.Reader) {
 type taker interface {
 	take() error       // what there is, or the error of reading
 	unfinished() error // the end of the last writer
+	finish()           // no more will come
 }
 
 // pipe is one named pipe that is read.
@@ -346,9 +329,7 @@ type pipe struct {
 }
 
 func (p *pipe) setBusy(is bool) {
-	p.state.Lock()
-	defer p.state.Unlock()
-	p.merge.setBusy(&p.busy, is)
+	p.locked(func() { p.merge.setBusy(&p.busy, is) })
 }
 
 // Read reads the pipe. That there is something means that it has a writer.
@@ -400,12 +381,7 @@ func (p *pipe) close() {
 	if p.slot {
 		_ = os.Remove(p.path)
 	}
-	if in, ok := p.in.(*intake); ok && in != nil {
-		in.log.Finish()
-	}
-	if in, ok := p.in.(*source); ok && in.sorted != nil {
-		close(in.sorted.batches)
-	}
+	p.in.finish()
 	delete(p.open, p.r.ID())
 	p.r.Close()
 	p.merge.setBusy(&p.busy, false)

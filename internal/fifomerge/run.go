@@ -106,10 +106,7 @@ func (r *run) command(ctx context.Context, line string) error {
 	if err != nil {
 		return err
 	}
-	in, err := r.source(line, out)
-	if err != nil {
-		return err
-	}
+	in := r.source(line, out)
 	if err := cmd.Start(); err != nil {
 		return err
 	}

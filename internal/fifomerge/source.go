@@ -59,13 +59,12 @@ type source struct {
 }
 
 // source is the one called name, which r reads.
-func (s *sink) source(name string, r io.Reader) (*source, error) {
+func (s *sink) source(name string, r io.Reader) *source {
 	in := &source{sink: s, name: name, blocks: newBlocks(r, s.framing, s.maxRecord)}
-	var err error
 	if s.tagged {
-		in.tag, err = newTag(name)
+		in.tag = newTag(name)
 	}
-	return in, err
+	return in
 }
 
 // take reads once and delivers the records that this completes.
@@ -147,6 +146,13 @@ func (in *source) unfinished() error {
 		return in.reject(errUnfinished, rest)
 	}
 	return nil
+}
+
+// finish says that no more will come.
+func (in *source) finish() {
+	if in.sorted != nil {
+		close(in.sorted.batches)
+	}
 }
 
 func (in *source) reject(err error, input []byte) error {

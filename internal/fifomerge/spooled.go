@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -46,7 +47,10 @@ type spooled struct {
 	seq      int64
 	returned []leftover // the last one is delivered first
 
+	opened bool
+
 	resumed chan struct{} // closed when no record is half delivered
+	resume  func()
 }
 
 func (m *merge) openSpool(ctx context.Context, cfg SpoolConfig) error {
@@ -55,27 +59,36 @@ func (m *merge) openSpool(ctx context.Context, cfg SpoolConfig) error {
 		return err
 	}
 	m.spooled = &spooled{merge: m, ctx: ctx, path: cfg.Output, dir: cfg.Dir, spool: s, resumed: make(chan struct{})}
+	m.spooled.resume = sync.OnceFunc(func() { close(m.spooled.resumed) })
 	m.put = m.spooled.put
-	names, err := s.Names()
+	if err := m.spooled.load(); err != nil {
+		return errors.Join(err, s.Close())
+	}
+	return nil
+}
+
+// load finds out how far the delivery of each log has come.
+func (s *spooled) load() error {
+	names, err := s.spool.Names()
 	if err != nil {
 		return err
 	}
 	slices.Sort(names)
 	half := false
 	for _, name := range names {
-		l, err := s.Log(name)
+		l, err := s.spool.Log(name)
 		if err != nil {
 			return err
 		}
 		at := l.At()
-		m.spooled.seq = max(m.spooled.seq, at.Seq)
-		if at.Pending > 0 && fifo.WasWritten(cfg.Output, at.Seq) {
+		s.seq = max(s.seq, at.Seq)
+		if at.Pending > 0 && fifo.WasWritten(s.path, at.Seq) {
 			at.Skip += at.Pending
 		}
 		at.Pending = 0
 		if strings.HasPrefix(name, outPrefix) {
 			at.Offset, at.Skip = at.Offset+at.Skip, 0
-			m.spooled.returned = append(m.spooled.returned, leftover{log: l})
+			s.returned = append(s.returned, leftover{log: l})
 		}
 		half = half || at.Skip > 0
 		if err := l.Store(at); err != nil {
@@ -83,7 +96,7 @@ func (m *merge) openSpool(ctx context.Context, cfg SpoolConfig) error {
 		}
 	}
 	if !half {
-		close(m.spooled.resumed)
+		s.resume()
 	}
 	return nil
 }
@@ -120,19 +133,23 @@ func (s *spooled) intake(p *pipe, name string) (in *intake, err error) {
 			return nil, err
 		}
 	}
-	return in, s.deliverLog(name, in.log)
+	s.deliverLog(name, in.log)
+	return in, nil
 }
 
 // take moves what there is from the pipe to the log.
 func (in *intake) take() error {
 	return in.s.whenRoom(func() error {
 		_, err := in.log.Fill(in.p.splice)
-		if full(err) {
-			in.log.Reclaim()
+		if errno, ok := errors.AsType[syscall.Errno](err); ok {
+			err = fmt.Errorf("spool %s: %w", in.s.dir, errno)
 		}
 		return err
 	})
 }
+
+// finish says that no more will come.
+func (in *intake) finish() { in.log.Finish() }
 
 func full(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
@@ -146,9 +163,10 @@ func (s *spooled) whenRoom(do func() error) error {
 			return err
 		}
 		s.sayFull()
+		s.spool.Reclaim()
 		select {
 		case <-s.ended:
-			return err
+			return fmt.Errorf("what is in the pipes is lost: the disk of the spool %s is full: %w", s.dir, err)
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
@@ -176,12 +194,9 @@ func (in *intake) unfinished() error {
 
 // deliverLog delivers what is in the log and what comes, until the log is
 // finished, and removes it.
-func (s *spooled) deliverLog(name string, l *spool.Log) error {
+func (s *spooled) deliverLog(name string, l *spool.Log) {
 	r := &logReader{log: l, offset: l.At().Offset}
-	in, err := s.source(strings.TrimPrefix(name, inPrefix), r)
-	if err != nil {
-		return err
-	}
+	in := s.source(strings.TrimPrefix(name, inPrefix), r)
 	in.log, in.skip = r, l.At().Skip
 	s.all.Go(func() {
 		err := s.deliverFrom(in)
@@ -195,19 +210,20 @@ func (s *spooled) deliverLog(name string, l *spool.Log) error {
 			s.fail(err)
 		}
 	})
-	return nil
 }
 
 // deliverFrom delivers all that comes. If a record of another source is half
 // delivered that is first.
 func (s *spooled) deliverFrom(in *source) error {
 	if in.skip > 0 {
-		for in.skip > 0 {
-			if err := in.take(); err != nil {
-				return err
-			}
+		var err error
+		for in.skip > 0 && err == nil {
+			err = in.take()
 		}
-		close(s.resumed)
+		s.resume()
+		if err != nil {
+			return err
+		}
 	}
 	select {
 	case <-s.resumed:
@@ -239,9 +255,7 @@ func (s *spooled) deliverRest() error {
 			return err
 		}
 		in.log.Finish()
-		if err := s.deliverLog(name, in.log); err != nil {
-			return err
-		}
+		s.deliverLog(name, in.log)
 	}
 	return nil
 }
@@ -303,7 +317,6 @@ func (s *spooled) open() (err error) {
 	if err != nil {
 		return err
 	}
-	s.w = w
 	s.unwatch, err = w.Watch(func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -313,7 +326,11 @@ func (s *spooled) open() (err error) {
 			}
 		}
 	})
-	return err
+	if err != nil {
+		return errors.Join(err, w.Close())
+	}
+	s.w, s.opened = w, true
+	return nil
 }
 
 // putAll writes what of made at has not skipped.
@@ -399,15 +416,31 @@ func (s *spooled) takeBack() error {
 	if full(err) {
 		left.rest, err = w.ReadBack()
 	}
-	s.returned = append(s.returned, left)
+	if left.log != nil && left.log.End() == 0 {
+		err = errors.Join(err, left.log.Remove())
+		left.log = nil
+	}
+	if left.log != nil || len(left.rest) > 0 {
+		s.returned = append(s.returned, left)
+	}
 	s.w = nil
 	go s.unwatch() // not the watch's own goroutine
 	return errors.Join(err, w.Close())
 }
 
-// close waits until a reader has taken all, or leaves the rest on disk.
+// close waits until a reader has taken all, or leaves the rest on disk. A reader
+// that has nothing to read gets its end of file, too.
 func (s *spooled) close() error {
-	err := s.settle()
+	var err error
+	for done := false; !done && err == nil; {
+		if done, err = s.settle(); done || err != nil {
+			break
+		}
+		select {
+		case <-s.ctx.Done():
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 	if s.w != nil {
 		s.unwatch()
 		err = errors.Join(err, s.w.Close())
@@ -415,29 +448,25 @@ func (s *spooled) close() error {
 	return errors.Join(err, s.spool.Close())
 }
 
-func (s *spooled) settle() error {
-	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
-		s.mu.Lock()
-		var err error
-		if s.w != nil && !s.w.IsRead() {
-			err = s.takeBack()
-		}
-		if err == nil && len(s.returned) > 0 && s.ctx.Err() == nil {
-			if err = s.open(); err == nil {
-				err = s.putReturned()
-			}
-		}
-		done := s.w == nil || !s.w.Unread() || s.ctx.Err() != nil
-		s.mu.Unlock()
-		if done && len(s.returned) == 0 || s.ctx.Err() != nil {
-			return nil
-		}
-		if err != nil && !errors.Is(err, fifo.ErrNoReader) {
-			return err
-		}
-		select {
-		case <-s.ctx.Done():
-		case <-time.After(pause):
+// settle reports whether a reader has taken all, or is not waited for.
+func (s *spooled) settle() (done bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.w != nil && !s.w.IsRead() {
+		if err := s.takeBack(); err != nil {
+			return false, err
 		}
 	}
+	if s.ctx.Err() != nil {
+		return true, nil
+	}
+	if len(s.returned) > 0 || !s.opened {
+		if err = s.open(); err == nil {
+			err = s.putReturned()
+		}
+		if errors.Is(err, fifo.ErrNoReader) { // it has left already, or is not waited for
+			err = nil
+		}
+	}
+	return len(s.returned) == 0 && (s.w == nil || !s.w.Unread()), err
 }

@@ -12,15 +12,12 @@ type tag struct {
 	field []byte // the first member of an object, with its brace
 }
 
-func newTag(name string) (*tag, error) {
-	quoted, err := json.Marshal(name)
-	if err != nil {
-		return nil, err
-	}
+func newTag(name string) *tag {
+	quoted, _ := json.Marshal(name) // every text has a JSON form
 	return &tag{
 		text:  append([]byte(strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`).Replace(name)), '\t'),
 		field: slices.Concat([]byte(`{"_source":`), quoted),
-	}, nil
+	}
 }
 
 // append appends records with the tag in each: a record that begins with a

@@ -44,29 +44,25 @@ func (m *merge) openWatches() (err error) {
 		w.merge, w.busy, w.known = m, true, map[fifo.ID]bool{}
 		m.busy++
 	}
-	if err != nil {
-		for _, w := range m.watches {
-			w.close()
-		}
-	}
 	return err
 }
 
-func (w *watch) close() {
-	if w.events != nil {
-		w.events.Close()
-	}
-	if w.slots != nil {
-		w.slots.Close()
-	}
-	if w.made {
-		w.slots.RemoveSelf()
+func (m *merge) closeWatches() {
+	for _, w := range m.watches {
+		if w.events != nil {
+			w.events.Close()
+		}
+		if w.slots != nil {
+			w.slots.Close()
+		}
+		if w.made {
+			w.slots.RemoveSelf()
+		}
 	}
 }
 
 // run reads the pipes that come, until the merge ends.
 func (w *watch) run() error {
-	defer w.close()
 	w.all.Go(func() {
 		<-w.ended
 		w.events.Close()

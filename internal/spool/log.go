@@ -170,9 +170,9 @@ func (l *Log) Store(at Position) (err error) {
 	return err
 }
 
-// Reclaim gives back the disk space of what is delivered in a file that is
-// needed still: for when the disk is full.
-func (l *Log) Reclaim() {
+// reclaim gives back the disk space of what is delivered in a file that is
+// needed still.
+func (l *Log) reclaim() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.segments) > 0 && l.at.Offset > l.segments[0].base {

@@ -100,6 +100,14 @@ func (s *Spool) all() []*Log {
 	return slices.Collect(maps.Values(s.logs))
 }
 
+// Reclaim gives back the disk space of all that is delivered: for when the disk
+// is full.
+func (s *Spool) Reclaim() {
+	for _, l := range s.all() {
+		l.reclaim()
+	}
+}
+
 // failure is the error of a sync in the background.
 func (s *Spool) failure() error {
 	s.mu.Lock()

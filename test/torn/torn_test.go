@@ -196,7 +196,7 @@ func each(t *testing.T, test func(s *setting)) {
 	t.Helper()
 	for _, writers := range []int{8, 64} {
 		t.Run(fmt.Sprint(writers, " writers"), func(t *testing.T) {
-			records := max(1, number("TORN_RECORDS", 4000)/writers)
+			records := max(1, number("TORN_RECORDS", 2000)/writers)
 			test(&setting{t, t.TempDir(), rand.New(rand.NewPCG(seed(), uint64(writers))), writers, records, newChecker(writers, records)})
 		})
 	}
@@ -400,7 +400,7 @@ func TestKilled(t *testing.T) {
 			defer close(done)
 			s.readers(&attached)
 		}()
-		for range number("TORN_KILLS", 4) {
+		for range number("TORN_KILLS", 3) {
 			time.Sleep(time.Duration(s.random.IntN(100)) * time.Millisecond)
 			attached.Lock()
 			merge.Process.Kill()
@@ -454,11 +454,11 @@ func TestDiskFull(t *testing.T) {
 	var attached sync.Mutex
 	attached.Lock()
 	s.readers(&attached)
+	s.checker.report(t)
 	written()
 	if err := merge.Wait(); err != nil {
 		t.Error(err)
 	}
-	s.checker.report(t)
 	if want := "fifomerge: the disk of the spool " + disk + " is full: writers wait until records are delivered\n"; said.String() != want {
 		t.Errorf("it says %q", &said)
 	}
