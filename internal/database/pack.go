@@ -70,7 +70,7 @@ func Packable(sql []byte) bool {
 
 // surveyed is what stands outside of quotes in a statement.
 type surveyed struct {
-	single    bool // no semicolon and no comment: whatever reads it sees one statement
+	single    bool // nothing that could end it or hide its end: whatever reads it sees one statement
 	looksBack bool // it asks what the statement before it did
 	returning bool // it has the word RETURNING
 }
@@ -83,7 +83,7 @@ func survey(sql []byte) (s surveyed) {
 			n := quoted(rest)
 			s.single = s.single && n > 0
 			i += max(n, 1) - 1
-		case ';', '#', 0:
+		case ';', '#', '\\', 0:
 			s.single = false
 		case '-':
 			s.single = s.single && !bytes.HasPrefix(rest, []byte("--"))

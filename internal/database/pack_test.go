@@ -4,40 +4,43 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
 
 	"pipeworks/internal/record"
+	"pipeworks/internal/sqltext"
 )
 
+var packables = []struct {
+	sql  string
+	want bool
+}{
+	{"INSERT INTO t VALUES (1, 'a;b -- /* # @@x')", true},
+	{"insert into t values (\"it''s\", 'it\\'s; ', `a;`)", true},
+	{"SELECT @a, a-1, a/2, count(*) FROM t", true},
+	{"BEGIN", true},
+	{"COMMIT", true},
+	{"COMMIT RELEASE", false},
+	{"SET sql_mode = ''", false},
+	{"CALL p()", false},
+	{"INSERT INTO t VALUES (1); DELETE FROM t", false},
+	{"SELECT 1 -- one", false},
+	{"SELECT 1 # one", false},
+	{"SELECT /* one */ 1", false},
+	{"/*! SELECT 1 */", false},
+	{"SELECT 'open", false},
+	{"SELECT 'open\\'", false},
+	{"SELECT row_count ()", false},
+	{"SELECT FOUND_ROWS()", false},
+	{"SELECT @@warning_count", false},
+	{"INSERT INTO t (row_count) VALUES (1)", true},
+	{"", false},
+}
+
 func TestPackable(t *testing.T) {
-	tests := []struct {
-		sql  string
-		want bool
-	}{
-		{"INSERT INTO t VALUES (1, 'a;b -- /* # @@x')", true},
-		{"insert into t values (\"it''s\", 'it\\'s; ', `a;`)", true},
-		{"SELECT @a, a-1, a/2, count(*) FROM t", true},
-		{"BEGIN", true},
-		{"COMMIT", true},
-		{"COMMIT RELEASE", false},
-		{"SET sql_mode = ''", false},
-		{"CALL p()", false},
-		{"INSERT INTO t VALUES (1); DELETE FROM t", false},
-		{"SELECT 1 -- one", false},
-		{"SELECT 1 # one", false},
-		{"SELECT /* one */ 1", false},
-		{"/*! SELECT 1 */", false},
-		{"SELECT 'open", false},
-		{"SELECT 'open\\'", false},
-		{"SELECT row_count ()", false},
-		{"SELECT FOUND_ROWS()", false},
-		{"SELECT @@warning_count", false},
-		{"INSERT INTO t (row_count) VALUES (1)", true},
-		{"", false},
-	}
-	for _, tt := range tests {
+	for _, tt := range packables {
 		if got := Packable([]byte(tt.sql)); got != tt.want {
 			t.Errorf("%s: %t", tt.sql, got)
 		}
@@ -156,6 +159,33 @@ func TestAffected(t *testing.T) {
 				t.Errorf("%s: %d rows affected, want %d", tt.sql, got, tt.want)
 			}
 			rows.Close()
+		}
+	})
+}
+
+// Whatever may be in a pack is one statement to what splits a script.
+func FuzzPackable(f *testing.F) {
+	for _, tt := range packables {
+		f.Add(tt.sql)
+	}
+	next := func(s *sqltext.Scanner) string {
+		st, err := s.Next()
+		if err != nil {
+			return err.Error()
+		}
+		return string(st.Text)
+	}
+	f.Fuzz(func(t *testing.T, script string) {
+		sql := next(sqltext.NewScanner(strings.NewReader(script), sqltext.ScanOptions{EOFRun: true}))
+		if !Packable([]byte(sql)) {
+			return
+		}
+		p := pack(sql, "SELECT 2")
+		split := sqltext.NewScanner(strings.NewReader(string(p.text)+";"), sqltext.ScanOptions{})
+		for _, want := range []string{sql, "SELECT 2", io.EOF.Error()} {
+			if got := next(split); got != want {
+				t.Fatalf("%q is split into %q, where %q was packed", p.text, got, want)
+			}
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package sqltext
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -24,4 +25,23 @@ func TestWords(t *testing.T) {
 			t.Errorf("%q: %q, want %q", tt.text, got, tt.want)
 		}
 	}
+}
+
+// Fewer words are the beginning of more, each is a word, and white space before
+// the statement changes none.
+func FuzzWords(f *testing.F) {
+	f.Add("/*!50003 create definer = x */")
+	f.Add("/* a */ -- b\n# c\nSELECT 1")
+	f.Add("/*M!100401 SET */ SESSION x")
+	f.Fuzz(func(t *testing.T, text string) {
+		few, many := Words([]byte(text), 2), Words([]byte(" \n"+text), 4)
+		if len(few) > len(many) || !slices.Equal(few, many[:len(few)]) || len(few) < 2 && len(many) != len(few) {
+			t.Fatalf("%q: %q and %q", text, few, many)
+		}
+		for _, word := range many {
+			if word == "" || word != strings.ToUpper(word) {
+				t.Fatalf("%q: %q", text, many)
+			}
+		}
+	})
 }
