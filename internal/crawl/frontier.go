@@ -2,6 +2,7 @@ package crawl
 
 import (
 	"container/heap"
+	"fmt"
 	"sync"
 	"time"
 
@@ -193,7 +194,7 @@ func (f *frontier) accept(t *task) {
 		h := f.host(t.to)
 		if !h.chain.empty() || h.loaded >= hostLoaded || f.loaded >= maxLoaded || f.bytes >= maxInput {
 			if err := f.spill.push(&h.chain, t, !f.follows); err != nil {
-				f.fail(err)
+				f.giveUp(err)
 			}
 			f.place(h)
 			return
@@ -219,7 +220,7 @@ func (f *frontier) load(t *task) {
 func (f *frontier) reload(h *host) {
 	tasks, err := f.spill.pop(&h.chain, f.inputs)
 	if err != nil {
-		f.fail(err)
+		f.giveUp(err)
 		return
 	}
 	for _, t := range tasks {
@@ -227,6 +228,14 @@ func (f *frontier) reload(h *host) {
 		f.load(t)
 	}
 	f.room.Signal()
+}
+
+// giveUp ends the run with an error of the disk.
+func (f *frontier) giveUp(err error) {
+	f.fail(fmt.Errorf("what waits on disk: %w", err))
+	f.stopped = true
+	f.work.Broadcast()
+	f.room.Broadcast()
 }
 
 // end says that no further input comes.
@@ -259,7 +268,9 @@ func (f *frontier) next() *task {
 			return t
 		}
 		f.wake()
-		f.work.Wait()
+		if !f.stopped { // by take, for the disk
+			f.work.Wait()
+		}
 	}
 	return nil
 }

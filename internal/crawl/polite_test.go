@@ -340,3 +340,24 @@ func TestFrontierForgetsIdleHosts(t *testing.T) {
 		}
 	})
 }
+
+// When what waits on disk cannot be had again the run ends.
+func TestFrontierOnBrokenDisk(t *testing.T) {
+	var failure error
+	f := newFrontier(&Config{PerHost: 1, IgnoreRobots: true, Delay: new(time.Duration)}, func(err error) { failure = err })
+	for range hostLoaded + 2*blockTasks {
+		if !f.add(&task{input: &input{}, to: &address{host: "a.test"}}) {
+			t.Fatal("the frontier is stopped")
+		}
+	}
+	f.close()
+	n := 0
+	for next := f.next(); next != nil; next = f.next() {
+		f.answered(next, outcome{})
+		f.done(next)
+		n++
+	}
+	if failure == nil || n != hostLoaded {
+		t.Errorf("error %v after %d tasks", failure, n)
+	}
+}
