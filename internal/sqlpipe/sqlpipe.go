@@ -5,6 +5,12 @@
 // come. The first error ends the run: what ran before it stands, nothing after
 // it has run. A last statement without a terminator runs only if the input
 // ends in a newline, since a producer that died in mid-statement leaves none.
+//
+// Small statements that have arrived together travel together, and yet the one
+// that failed is known (session.go). A stream may be one transaction, or one
+// for each so many statements, whose progress the database itself keeps
+// (chunk.go and what it calls). Several sessions run a stream at the same time
+// (crew.go), and a table is filled without SQL (load.go).
 package sqlpipe
 
 import (
