@@ -3,7 +3,6 @@ package fifomerge
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -82,72 +81,9 @@ SIGTERM ends it when what is in the pipes has been taken.`,
 	}
 }
 
-func slotCommand() *cmdline.Command {
-	return &cmdline.Command{
-		Name:     "slot",
-		Summary:  "print the path of a new named pipe for one writer of a merged directory",
-		Operands: "DIR",
-		Examples: []cmdline.Example{
-			{Comment: "a plain redirection, safe at any length of its lines", Line: "some-writer > \"$(fifomerge slot /tmp/logs)\""},
-		},
-		Description: `"fifomerge merge --watch DIR" reads the pipe until its writer is done, and
-removes it.`,
-		Flags: []cli.Flag{
-			&cli.DurationFlag{Name: "wait", Value: 10 * time.Second, Usage: "`TIME` to wait for the merge; 0 is for ever"},
-			cmdline.OutputFlag(),
-		},
-		Action: runSlot,
-	}
-}
-
-func runCommand() *cmdline.Command {
-	return &cmdline.Command{
-		Name:     "run",
-		Summary:  "run commands and merge their outputs, a whole record at a time",
-		Operands: "COMMAND...",
-		Examples: []cmdline.Example{
-			{Comment: "three hosts at once, each line with its command", Line: "fifomerge run --tag 'ssh web1 uptime' 'ssh web2 uptime' 'ssh web3 uptime'"},
-			{Comment: "two at a time", Line: "fifomerge run -j 2 './import a' './import b' './import c' > all.log"},
-		},
-		Description: `Each COMMAND is a line for sh, with nothing on its standard input. The status is
-that of the command that ended worst. When fifomerge is stopped, or nobody reads
-its output any more, all of them are.`,
-		Flags: append([]cli.Flag{
-			cmdline.JobsFlag(0),
-			tagFlag("its command"),
-			cmdline.NullFlag("records end in NUL instead of newline"),
-			cmdline.MaxRecordFlag(),
-			cmdline.OutputFlag(),
-			cmdline.SummaryFlag(),
-		}, cmdline.RejectFlags()...),
-		Action: runRun,
-	}
-}
-
 // tagFlag is --tag.
 func tagFlag(what string) cli.Flag {
 	return &cli.BoolFlag{Name: "tag", Usage: "put " + what + " in front of each record, and a tab; into a JSON object as \"_source\""}
-}
-
-func writeCommand() *cmdline.Command {
-	return &cmdline.Command{
-		Name:     "write",
-		Summary:  "write records to a named pipe that others write to, none of them torn",
-		Operands: "PIPE [FILE...]",
-		Examples: []cmdline.Example{
-			{Comment: "many of these can share one pipe", Line: "some-writer | fifomerge write all.fifo"},
-		},
-		Description: `Waits for the pipe and for its reader. Records of any length stay whole, if
-every writer of the pipe uses this: they take turns by a lock on it. Should one
-be killed in the middle of a long record, fifomerge merge drops that record.`,
-		Flags: []cli.Flag{
-			&cli.DurationFlag{Name: "wait", Value: 10 * time.Second, Usage: "`TIME` to wait for the pipe and a reader; 0 is for ever"},
-			cmdline.NullFlag("records end in NUL instead of newline"),
-			cmdline.MaxRecordFlag(),
-			cmdline.SummaryFlag(),
-		},
-		Action: runWrite,
-	}
 }
 
 func runMerge(ctx context.Context, inv *cmdline.Invocation) error {
@@ -308,77 +244,4 @@ func framing(inv *cmdline.Invocation) (Framing, error) {
 		f = Null
 	}
 	return f, cmdline.Usage(err)
-}
-
-func runSlot(ctx context.Context, inv *cmdline.Invocation) error {
-	if len(inv.Operands()) != 1 {
-		return cmdline.Usagef("which DIR?")
-	}
-	out, err := inv.Output(stream.Inputs{})
-	if err != nil {
-		return err
-	}
-	path, err := Slot(ctx, inv.Operands()[0], inv.Duration("wait"))
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(out, path)
-	return err
-}
-
-func runRun(ctx context.Context, inv *cmdline.Invocation) error {
-	start := time.Now()
-	cfg := RunConfig{
-		Commands: inv.Operands(),
-		Jobs:     inv.Int("jobs"),
-		Tag:      inv.Bool("tag"),
-		Stderr:   inv.Stderr(),
-		Warn:     func(message string) { inv.Notef("%s", message) },
-	}
-	if len(cfg.Commands) == 0 {
-		return cmdline.Usagef("which COMMAND?")
-	}
-	if cfg.Jobs < 0 || cfg.Jobs == 0 && inv.IsSet("jobs") {
-		return cmdline.Usagef("--jobs %d: at least 1", cfg.Jobs)
-	}
-	if inv.Bool("null") {
-		cfg.Framing = Null
-	}
-	var err error
-	if cfg.MaxRecord, err = inv.Size("max-record"); err != nil {
-		return err
-	}
-	out, err := inv.Output(stream.Inputs{})
-	if err != nil {
-		return err
-	}
-	if cfg.Rejects, err = inv.Rejects(stream.Inputs{}); err != nil {
-		return err
-	}
-	cfg.Rejects.Force = true // one command's mistake is not the others'
-	sum, err := Run(ctx, cfg, out)
-	inv.Summarize(sum, start)
-	return err
-}
-
-func runWrite(ctx context.Context, inv *cmdline.Invocation) error {
-	start := time.Now()
-	if len(inv.Operands()) == 0 {
-		return cmdline.Usagef("which PIPE?")
-	}
-	cfg := WriteConfig{Pipe: inv.Operands()[0], Wait: inv.Duration("wait")}
-	if inv.Bool("null") {
-		cfg.Framing = Null
-	}
-	var err error
-	if cfg.MaxRecord, err = inv.Size("max-record"); err != nil {
-		return err
-	}
-	in, err := inv.Inputs(inv.Operands()[1:])
-	if err != nil {
-		return err
-	}
-	sum, err := Write(ctx, cfg, in)
-	inv.Summarize(sum, start)
-	return err
 }
