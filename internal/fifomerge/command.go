@@ -76,6 +76,7 @@ SIGTERM ends it when what is in the pipes has been taken.`,
 			cmdline.MaxRecordFlag(),
 			cmdline.OutputFlag(),
 			cmdline.SummaryFlag(),
+			cmdline.ProgressFlag(),
 		}, cmdline.RejectFlags()...),
 		Action: runMerge,
 	}
@@ -127,6 +128,7 @@ func runMerge(ctx context.Context, inv *cmdline.Invocation) error {
 	if err != nil {
 		return err
 	}
+	cfg.Meter = inv.Meter()
 	if cfg.Rejects, err = inv.Rejects(stream.Inputs{}); err != nil {
 		return closeOut(err)
 	}

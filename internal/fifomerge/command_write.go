@@ -69,6 +69,7 @@ its output any more, all of them are.`,
 			cmdline.MaxRecordFlag(),
 			cmdline.OutputFlag(),
 			cmdline.SummaryFlag(),
+			cmdline.ProgressFlag(),
 		}, cmdline.RejectFlags()...),
 		Action: runRun,
 	}
@@ -138,6 +139,7 @@ func runRun(ctx context.Context, inv *cmdline.Invocation) error {
 	if err != nil {
 		return err
 	}
+	cfg.Meter = inv.Meter()
 	if cfg.Rejects, err = inv.Rejects(stream.Inputs{}); err != nil {
 		return err
 	}

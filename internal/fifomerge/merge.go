@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"pipeworks/internal/fifo"
+	"pipeworks/internal/progress"
 	"pipeworks/internal/reject"
 )
 
@@ -34,6 +35,7 @@ type MergeConfig struct {
 	Framing   Framing
 	MaxRecord int // bytes; 0 is 64 MiB
 
+	Meter   *progress.Meter      // counts the records; nil: nobody does
 	Rejects *reject.Sink         // of records that are not whole
 	Warn    func(message string) // about a reject that is not written; nil: nobody is told
 }
@@ -71,7 +73,7 @@ func Merge(ctx context.Context, cfg MergeConfig, out io.Writer) (MergeSummary, e
 	}
 	m.linger = time.AfterFunc(time.Hour, m.lingered)
 	m.linger.Stop()
-	m.tagged = cfg.Tag
+	m.tagged, m.meter = cfg.Tag, cfg.Meter
 	defer m.removePipes()
 	if err := m.makePipes(); err != nil {
 		return m.sum, err

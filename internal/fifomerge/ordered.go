@@ -199,6 +199,7 @@ func (o *ordered) flush() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.sum.In += o.count
+	o.meter.AddRecords(int(o.count))
 	if err := o.put(nil, nil, o.buf); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"pipeworks/internal/progress"
 	"pipeworks/internal/reject"
 )
 
@@ -21,6 +22,7 @@ type RunConfig struct {
 	MaxRecord int       // bytes; 0 is 64 MiB
 	Stderr    io.Writer // of the commands
 
+	Meter   *progress.Meter      // counts the records; nil: nobody does
 	Rejects *reject.Sink         // of records that are not whole
 	Warn    func(message string) // about what goes wrong meanwhile; nil: nobody is told
 }
@@ -42,7 +44,7 @@ func Run(ctx context.Context, cfg RunConfig, out io.Writer) (RunSummary, error) 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r := &run{cfg: &cfg, sink: newSink(cfg.Framing, cfg.MaxRecord, cfg.Rejects, cfg.Warn, out)}
-	r.tagged = cfg.Tag
+	r.tagged, r.meter = cfg.Tag, cfg.Meter
 	if cfg.Jobs == 0 {
 		cfg.Jobs = len(cfg.Commands)
 	}

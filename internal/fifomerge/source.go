@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"pipeworks/internal/fifo"
+	"pipeworks/internal/progress"
 	"pipeworks/internal/reject"
 )
 
@@ -25,6 +26,7 @@ type sink struct {
 
 	mu      sync.Mutex // of what follows
 	out     io.Writer
+	meter   *progress.Meter
 	rejects *reject.Sink
 	sum     MergeSummary
 }
@@ -118,6 +120,8 @@ func (in *source) deliverWhole(records []byte) error {
 	defer in.mu.Unlock()
 	in.count += int(n)
 	in.sum.In += n
+	in.meter.AddRecords(int(n))
+	in.meter.AddBytes(len(records))
 	made := records
 	if in.tag != nil {
 		in.made = in.tag.append(in.made[:0], in.framing, records)

@@ -83,7 +83,7 @@ func openSession(ctx context.Context, cfg *Config, db dburl.URL, rows record.Wri
 // connect opens the connection and sets it up.
 func (s *session) connect(ctx context.Context) error {
 	o := s.cfg.Connect
-	o.Multi = !s.cfg.ReadOnly // there a second statement, behind a delimiter, would not be looked at
+	o.Multi = !s.cfg.ReadOnly   // there a second statement, behind a delimiter, would not be looked at
 	o.OnWait = s.out.Rows.Flush // while the server thinks, what it sent goes out
 	conn, err := database.Open(ctx, s.db, o)
 	if err != nil {

@@ -124,3 +124,23 @@ func TestZshCompletion(t *testing.T) {
 		}
 	}
 }
+
+// The completions that are installed are those of the flags.
+func TestCompletionsAreFresh(t *testing.T) {
+	for tool := range tools {
+		for shell, name := range map[string]string{"bash": tool, "zsh": "_" + tool, "fish": tool + ".fish"} {
+			committed, err := os.ReadFile(filepath.Join("../../completions", shell, name))
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			fresh, err := os.ReadFile(completionFile(t, tool, shell))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(committed, fresh) {
+				t.Errorf("completions/%s/%s is not what the flags say: make completions", shell, name)
+			}
+		}
+	}
+}
