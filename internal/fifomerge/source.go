@@ -31,9 +31,16 @@ type sink struct {
 	sum     MergeSummary
 }
 
+// wideOutput is how much a pipe as the output is asked to hold: with the 64 KiB
+// that it holds otherwise, its two ends mostly wait for each other.
+const wideOutput = 1 << 20
+
 func newSink(framing Framing, maxRecord int, rejects *reject.Sink, warn func(string), out io.Writer) *sink {
 	if maxRecord == 0 {
 		maxRecord = defaultMaxRecord
+	}
+	if pipe, ok := out.(interface{ Widen(bytes int) }); ok {
+		pipe.Widen(wideOutput)
 	}
 	s := &sink{framing: framing, maxRecord: maxRecord, rejects: rejects, warn: warn, out: out}
 	s.put = s.write

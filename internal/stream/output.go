@@ -42,6 +42,15 @@ func (o *Output) Terminal() bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// Widen asks for room for so many bytes in the pipe that the output is, so that
+// its two ends wait for each other less often. What is no pipe, or a no, changes
+// nothing.
+func (o *Output) Widen(bytes int) {
+	if f, ok := o.w.(*os.File); ok {
+		widenPipe(f, bytes)
+	}
+}
+
 // Write implements io.Writer.
 func (o *Output) Write(p []byte) (int, error) {
 	if err := o.open(); err != nil {

@@ -1,0 +1,19 @@
+package stream
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+func widenPipe(f *os.File, bytes int) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = conn.Control(func(fd uintptr) {
+		if size, err := unix.FcntlInt(fd, unix.F_GETPIPE_SZ, 0); err == nil && size < bytes {
+			_, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, bytes)
+		}
+	})
+}
