@@ -95,5 +95,5 @@ clean: ## remove what make has made
 	rm -rf $(BIN) .cache $(DIST)
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 18
 	@echo 'Variables: PREFIX ($(PREFIX)), DESTDIR, FUZZTIME ($(FUZZTIME)), VERSION ($(VERSION))'
