@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"pipeworks/internal/framing"
 	"pipeworks/internal/record"
 )
 
@@ -100,6 +101,11 @@ func RetriesFlag(n int, usage string) cli.Flag {
 	return &cli.IntFlag{Name: "retries", Value: n, Usage: usage}
 }
 
+// FramingFlag is --framing.
+func FramingFlag() cli.Flag {
+	return &cli.StringFlag{Name: "framing", Value: "newline", Usage: "`HOW` records end: newline, null, or length (4 bytes before it, highest first)"}
+}
+
 // MaxRecordFlag is --max-record.
 func MaxRecordFlag() cli.Flag {
 	return &cli.StringFlag{Name: "max-record", Value: "64MiB", Usage: "longest record taken, a `SIZE`"}
@@ -159,6 +165,18 @@ func (inv *Invocation) Rows() (f record.Format, o record.WriterOptions, err erro
 		_, err = record.NewWriter(io.Discard, f, o) // do they go together?
 	}
 	return f, o, Usage(err)
+}
+
+// Framing is what --framing or -0 says.
+func (inv *Invocation) Framing() (framing.Framing, error) {
+	f, err := framing.Parse(inv.String("framing"))
+	if inv.Bool("null") {
+		if inv.IsSet("framing") && f != framing.Null {
+			return 0, Usagef("-0 is --framing null, not %s", inv.String("framing"))
+		}
+		f = framing.Null
+	}
+	return f, Usage(err)
 }
 
 // Size is the value of a size flag in bytes: a number and, if wanted, one of

@@ -15,6 +15,7 @@ import (
 
 	"pipeworks/internal/cmdline"
 	"pipeworks/internal/fifo"
+	"pipeworks/internal/framing"
 	"pipeworks/internal/reject"
 	"pipeworks/internal/spool"
 	"pipeworks/internal/stream"
@@ -71,7 +72,7 @@ SIGTERM ends it when what is in the pipes has been taken.`,
 			&cli.StringFlag{Name: "ordered-by", Usage: "merge pipes that are each sorted by `FIELD` into one output that is: the name of a JSON field, or the number of one between tabs"},
 			&cli.StringFlag{Name: "spool", Usage: "keep records in `DIR` on disk until the reader of --output has taken them"},
 			&cli.StringFlag{Name: "sync", Value: "batch", Usage: "with --spool: `WHEN` the disk is synced: always, batch, none"},
-			&cli.StringFlag{Name: "framing", Value: "newline", Usage: "`HOW` records end: newline, null, or length (4 bytes before it, highest first)"},
+			cmdline.FramingFlag(),
 			cmdline.NullFlag("records end in NUL: --framing null"),
 			cmdline.MaxRecordFlag(),
 			cmdline.OutputFlag(),
@@ -106,14 +107,14 @@ func runMerge(ctx context.Context, inv *cmdline.Invocation) error {
 		return cmdline.Usagef("--mode %s: permissions are written 0600, 0660, and the owner's are among them", inv.String("mode"))
 	}
 	cfg.Mode = fs.FileMode(mode)
-	if cfg.Framing, err = framing(inv); err != nil {
+	if cfg.Framing, err = inv.Framing(); err != nil {
 		return err
 	}
-	if cfg.Tag = inv.Bool("tag"); cfg.Tag && cfg.Framing == Length {
+	if cfg.Tag = inv.Bool("tag"); cfg.Tag && cfg.Framing == framing.Length {
 		return cmdline.Usagef("--tag is for records that end in newline or NUL")
 	}
 	if cfg.OrderedBy = inv.String("ordered-by"); cfg.OrderedBy != "" {
-		if cfg.Framing == Length || cfg.Watch != "" || cfg.Globs != nil || inv.Bool("follow") || inv.IsSet("linger") || inv.IsSet("spool") {
+		if cfg.Framing == framing.Length || cfg.Watch != "" || cfg.Globs != nil || inv.Bool("follow") || inv.IsSet("linger") || inv.IsSet("spool") {
 			return cmdline.Usagef("--ordered-by merges lines of the pipes that are named, up to the end of each")
 		}
 		cfg.Once = true
@@ -175,7 +176,7 @@ func mergeSpool(inv *cmdline.Invocation, cfg *MergeConfig) (err error) {
 		return nil
 	case out == "" || out == "-":
 		return cmdline.UsageHint(errors.New("--spool delivers to a named pipe: which --output?"), "it is made if it is missing; cat reads it")
-	case cfg.Framing == Length:
+	case cfg.Framing == framing.Length:
 		return cmdline.Usagef("--spool keeps records that end in newline or NUL")
 	}
 	cfg.Spool = &SpoolConfig{Dir: dir, Output: out}
@@ -234,16 +235,4 @@ func sameFile(a, b string) bool {
 		return os.SameFile(infoA, infoB)
 	}
 	return filepath.Clean(a) == filepath.Clean(b)
-}
-
-// framing is what --framing or -0 says.
-func framing(inv *cmdline.Invocation) (Framing, error) {
-	f, err := ParseFraming(inv.String("framing"))
-	if inv.Bool("null") {
-		if inv.IsSet("framing") && f != Null {
-			return 0, cmdline.Usagef("-0 is --framing null, not %s", inv.String("framing"))
-		}
-		f = Null
-	}
-	return f, cmdline.Usage(err)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"pipeworks/internal/cmdline"
+	"pipeworks/internal/framing"
 	"pipeworks/internal/stream"
 )
 
@@ -98,7 +99,7 @@ func runWrite(ctx context.Context, inv *cmdline.Invocation) error {
 	}
 	cfg := WriteConfig{Pipe: inv.Operands()[0], Wait: inv.Duration("wait")}
 	if inv.Bool("null") {
-		cfg.Framing = Null
+		cfg.Framing = framing.Null
 	}
 	var err error
 	if cfg.MaxRecord, err = inv.Size("max-record"); err != nil {
@@ -129,7 +130,7 @@ func runRun(ctx context.Context, inv *cmdline.Invocation) error {
 		return cmdline.Usagef("--jobs %d: at least 1", cfg.Jobs)
 	}
 	if inv.Bool("null") {
-		cfg.Framing = Null
+		cfg.Framing = framing.Null
 	}
 	var err error
 	if cfg.MaxRecord, err = inv.Size("max-record"); err != nil {

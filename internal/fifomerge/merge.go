@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"pipeworks/internal/fifo"
+	"pipeworks/internal/framing"
 	"pipeworks/internal/progress"
 	"pipeworks/internal/reject"
 )
@@ -32,7 +33,7 @@ type MergeConfig struct {
 	OrderedBy string // a field that each of Pipes is sorted by, and the output then; "": as they come
 
 	Tag       bool // each record gets the name of its pipe
-	Framing   Framing
+	Framing   framing.Framing
 	MaxRecord int // bytes; 0 is 64 MiB
 
 	Meter   *progress.Meter      // counts the records; nil: nobody does

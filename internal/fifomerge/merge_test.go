@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"pipeworks/internal/fifo"
+	"pipeworks/internal/framing"
 	"pipeworks/internal/reject"
 )
 
@@ -279,7 +280,7 @@ func TestMergeNUL(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p")
 	done := make(chan error)
 	go func() {
-		_, err := Merge(t.Context(), MergeConfig{Pipes: []string{path}, Framing: Null, Once: true, Rejects: &reject.Sink{Force: true}}, &out)
+		_, err := Merge(t.Context(), MergeConfig{Pipes: []string{path}, Framing: framing.Null, Once: true, Rejects: &reject.Sink{Force: true}}, &out)
 		done <- err
 	}()
 	for fifo.Check(path) != nil {

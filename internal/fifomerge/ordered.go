@@ -110,7 +110,7 @@ func (s *sorted) send(records []byte) error {
 	var batch []keyed
 	var record []byte
 	for rest := bytes.Clone(records); len(rest) > 0; {
-		record, rest = s.in.framing.next(rest)
+		record, rest = s.in.framing.Next(rest)
 		k, err := keyOf(record[:len(record)-1], s.o.field)
 		if err != nil {
 			if err := s.in.reject(err, record[:len(record)-1]); err != nil {

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"pipeworks/internal/framing"
 )
 
 func TestKeyOf(t *testing.T) {
@@ -120,7 +122,7 @@ func TestTag(t *testing.T) {
 		"{ \t }\n":         `{"_source":"a\t\"b\\"` + " \t }\n",
 		"{\"x\":{}}\n{}\n": `{"_source":"a\t\"b\\","x":{}}` + "\n" + `{"_source":"a\t\"b\\"}` + "\n",
 	} {
-		if got := string(tag.append(nil, Newline, []byte(in))); got != want {
+		if got := string(tag.append(nil, framing.Newline, []byte(in))); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}

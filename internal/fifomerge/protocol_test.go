@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"pipeworks/internal/framing"
 	"pipeworks/internal/record"
 )
 
@@ -167,6 +168,21 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+// pieces hands out what it holds so many bytes at a time.
+type pieces struct {
+	data []byte
+	size int
+}
+
+func (p *pieces) Read(buf []byte) (int, error) {
+	if len(p.data) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(buf, p.data[:min(p.size, len(p.data))])
+	p.data = p.data[n:]
+	return n, nil
+}
+
 // FuzzRequests: what is between the NULs is a request, in whatever pieces it
 // comes, unless it is too long; what has no NUL is none.
 func FuzzRequests(f *testing.F) {
@@ -181,7 +197,7 @@ func FuzzRequests(f *testing.F) {
 		for _, want := range want[:len(want)-1] {
 			got, err := requests.next()
 			if len(want) > limit {
-				if !errors.As(err, new(*tooLongError)) {
+				if !errors.As(err, new(*framing.TooLongError)) {
 					t.Errorf("%d bytes: %v", len(want), err)
 				}
 			} else if !bytes.Equal(got, want) || err != nil {

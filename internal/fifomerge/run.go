@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"pipeworks/internal/framing"
 	"pipeworks/internal/progress"
 	"pipeworks/internal/reject"
 )
@@ -18,7 +19,7 @@ type RunConfig struct {
 	Commands  []string // lines for sh
 	Jobs      int      // how many run at once; 0 is all
 	Tag       bool     // each record gets its command
-	Framing   Framing
+	Framing   framing.Framing
 	MaxRecord int       // bytes; 0 is 64 MiB
 	Stderr    io.Writer // of the commands
 
@@ -148,7 +149,7 @@ func (in *source) complete() error {
 	if len(rest) == 0 {
 		return nil
 	}
-	return in.deliver(append(rest, in.framing.terminator()))
+	return in.deliver(append(rest, in.framing.Terminator()))
 }
 
 // ended notes how a command ended.

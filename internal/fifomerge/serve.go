@@ -13,6 +13,7 @@ import (
 
 	"pipeworks/internal/dburl"
 	"pipeworks/internal/fifo"
+	"pipeworks/internal/framing"
 	"pipeworks/internal/sqltext"
 )
 
@@ -224,14 +225,14 @@ func (s *server) warn(err error) {
 
 // greet begins a session for each client that says hello.
 func (s *server) greet(ctx context.Context, in *fifo.Reader, all *sync.WaitGroup) error {
-	b := newBlocks(in, Newline, fifo.AtomicSize)
+	b := framing.NewReader(in, framing.Newline, fifo.AtomicSize)
 	for {
 		lines, err := b.Read()
 		if err == io.EOF {
 			b.Rest()
 			continue
 		}
-		if _, ok := errors.AsType[*tooLongError](err); ok {
+		if _, ok := errors.AsType[*framing.TooLongError](err); ok {
 			s.warn(fmt.Errorf("a hello %w", err))
 			continue
 		}

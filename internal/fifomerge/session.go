@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pipeworks/internal/fifo"
+	"pipeworks/internal/framing"
 	"pipeworks/internal/record"
 	"pipeworks/internal/sqltext"
 )
@@ -79,7 +80,7 @@ func (s *server) serveClient(ctx context.Context, h hello, helloErr error) error
 		question, err := requests.next()
 		if err == nil {
 			err = c.answer(ctx, question)
-		} else if _, ok := errors.AsType[*tooLongError](err); !ok {
+		} else if _, ok := errors.AsType[*framing.TooLongError](err); !ok {
 			_ = out.Flush()
 			return nil // the client is done, or the server is
 		}
@@ -188,7 +189,7 @@ func newRequests(r io.Reader, limit int) *requests {
 func (r *requests) waiting() bool { return r.in.Buffered() > 0 }
 
 // next returns the next request, which is valid until the next call. Behind
-// one that is too long, which is a *tooLongError, there may be others.
+// one that is too long, which is a *framing.TooLongError, there may be others.
 func (r *requests) next() ([]byte, error) {
 	request, err := r.in.ReadSlice(0)
 	if err == bufio.ErrBufferFull {
@@ -206,7 +207,7 @@ func (r *requests) next() ([]byte, error) {
 		return nil, err
 	}
 	if length > r.limit {
-		return nil, fmt.Errorf("the query %w", &tooLongError{Max: r.limit - 1})
+		return nil, fmt.Errorf("the query %w", &framing.TooLongError{Max: r.limit - 1})
 	}
 	return request[:length-1], nil
 }

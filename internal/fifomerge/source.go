@@ -8,13 +8,14 @@ import (
 	"sync"
 
 	"pipeworks/internal/fifo"
+	"pipeworks/internal/framing"
 	"pipeworks/internal/progress"
 	"pipeworks/internal/reject"
 )
 
 // sink is where the records of all sources go, each of them in one piece.
 type sink struct {
-	framing   Framing
+	framing   framing.Framing
 	maxRecord int
 	mark      []byte       // fifo.TornMark, ended; nil where it marks nothing
 	tagged    bool         // each record gets the name of its source
@@ -35,17 +36,20 @@ type sink struct {
 // that it holds otherwise, its two ends mostly wait for each other.
 const wideOutput = 1 << 20
 
-func newSink(framing Framing, maxRecord int, rejects *reject.Sink, warn func(string), out io.Writer) *sink {
+// blockSize is how much is written at once of what is not passed on as it came.
+const blockSize = 128 << 10
+
+func newSink(f framing.Framing, maxRecord int, rejects *reject.Sink, warn func(string), out io.Writer) *sink {
 	if maxRecord == 0 {
 		maxRecord = defaultMaxRecord
 	}
 	if pipe, ok := out.(interface{ Widen(bytes int) }); ok {
 		pipe.Widen(wideOutput)
 	}
-	s := &sink{framing: framing, maxRecord: maxRecord, rejects: rejects, warn: warn, out: out}
+	s := &sink{framing: f, maxRecord: maxRecord, rejects: rejects, warn: warn, out: out}
 	s.put = s.write
-	if framing != Length {
-		s.mark = append([]byte(fifo.TornMark), framing.terminator())
+	if f != framing.Length {
+		s.mark = append([]byte(fifo.TornMark), f.Terminator())
 	}
 	return s
 }
@@ -56,7 +60,7 @@ type source struct {
 	name   string
 	tag    *tag // nil: records go out as they are
 	made   []byte
-	blocks *blocks
+	blocks *framing.Reader
 	count  int // records so far
 
 	sorted *sorted // nil: its records go out as they come
@@ -69,7 +73,7 @@ type source struct {
 
 // source is the one called name, which r reads.
 func (s *sink) source(name string, r io.Reader) *source {
-	in := &source{sink: s, name: name, blocks: newBlocks(r, s.framing, s.maxRecord)}
+	in := &source{sink: s, name: name, blocks: framing.NewReader(r, s.framing, s.maxRecord)}
 	if s.tagged {
 		in.tag = newTag(name)
 	}
@@ -80,9 +84,9 @@ func (s *sink) source(name string, r io.Reader) *source {
 func (in *source) take() error {
 	records, err := in.blocks.Read()
 	if in.log != nil {
-		in.offset = in.log.offset - int64(in.blocks.held()+len(records))
+		in.offset = in.log.offset - int64(in.blocks.Held()+len(records))
 	}
-	if tooLong, ok := errors.AsType[*tooLongError](err); ok {
+	if tooLong, ok := errors.AsType[*framing.TooLongError](err); ok {
 		return in.reject(tooLong, tooLong.Head)
 	}
 	if err != nil {
@@ -99,7 +103,7 @@ func (in *source) deliver(records []byte) error {
 		if end < 0 {
 			break
 		}
-		begin := bytes.LastIndexByte(records[:end], in.framing.terminator()) + 1
+		begin := bytes.LastIndexByte(records[:end], in.framing.Terminator()) + 1
 		if err := in.deliverWhole(records[:begin]); err != nil {
 			return err
 		}
@@ -122,7 +126,7 @@ func (in *source) deliverWhole(records []byte) error {
 	if in.sorted != nil {
 		return in.sorted.send(records)
 	}
-	n := in.framing.count(records)
+	n := in.framing.Count(records)
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.count += int(n)

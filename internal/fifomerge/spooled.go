@@ -184,7 +184,7 @@ func (s *spooled) sayFull() {
 
 // unfinished marks what the last writer left of a record.
 func (in *intake) unfinished() error {
-	end := []byte{in.s.framing.terminator()}
+	end := []byte{in.s.framing.Terminator()}
 	tail, err := in.log.Tail(1)
 	if err != nil || len(tail) == 0 || bytes.Equal(tail, end) {
 		return err

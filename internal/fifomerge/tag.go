@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"pipeworks/internal/framing"
 )
 
 // tag is the name of a source in the forms that records get it in.
@@ -22,10 +24,10 @@ func newTag(name string) *tag {
 
 // append appends records with the tag in each: a record that begins with a
 // brace is a JSON object.
-func (t *tag) append(made []byte, framing Framing, records []byte) []byte {
+func (t *tag) append(made []byte, f framing.Framing, records []byte) []byte {
 	var record []byte
 	for len(records) > 0 {
-		record, records = framing.next(records)
+		record, records = f.Next(records)
 		if record[0] != '{' {
 			made = append(append(made, t.text...), record...)
 			continue

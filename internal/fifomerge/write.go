@@ -8,15 +8,16 @@ import (
 	"time"
 
 	"pipeworks/internal/fifo"
+	"pipeworks/internal/framing"
 	"pipeworks/internal/stream"
 )
 
 // WriteConfig says how to write to a named pipe that others write to as well.
 type WriteConfig struct {
-	Pipe      string        // its path
-	Wait      time.Duration // for the pipe and its reader; 0 is for ever
-	Framing   Framing       // Newline or Null: a long record that is cut off is marked by its end
-	MaxRecord int           // bytes; 0 is 64 MiB
+	Pipe      string          // its path
+	Wait      time.Duration   // for the pipe and its reader; 0 is for ever
+	Framing   framing.Framing // Newline or Null: a long record that is cut off is marked by its end
+	MaxRecord int             // bytes; 0 is 64 MiB
 }
 
 // WriteSummary is what was written.
@@ -31,7 +32,7 @@ func Write(ctx context.Context, cfg WriteConfig, in stream.Inputs) (sum WriteSum
 	if cfg.MaxRecord == 0 {
 		cfg.MaxRecord = defaultMaxRecord
 	}
-	w, err := fifo.OpenShared(ctx, cfg.Pipe, cfg.Framing.terminator(), cfg.Wait)
+	w, err := fifo.OpenShared(ctx, cfg.Pipe, cfg.Framing.Terminator(), cfg.Wait)
 	if err != nil {
 		return sum, err
 	}
@@ -39,22 +40,22 @@ func Write(ctx context.Context, cfg WriteConfig, in stream.Inputs) (sum WriteSum
 		if err := w.Write(ctx, records); err != nil {
 			return err
 		}
-		sum.Out += cfg.Framing.count(records)
+		sum.Out += cfg.Framing.Count(records)
 		sum.Bytes += int64(len(records))
 		return nil
 	}
 	err = in.Each(ctx, func(input *stream.Input) error {
 		before := sum.Out
-		b := newBlocks(input, cfg.Framing, cfg.MaxRecord)
+		b := framing.NewReader(input, cfg.Framing, cfg.MaxRecord)
 		for {
 			records, err := b.Read()
 			if err == io.EOF {
 				if rest := b.Rest(); len(rest) > 0 {
-					return write(append(rest, cfg.Framing.terminator()))
+					return write(append(rest, cfg.Framing.Terminator()))
 				}
 				return nil
 			}
-			if _, ok := errors.AsType[*tooLongError](err); ok {
+			if _, ok := errors.AsType[*framing.TooLongError](err); ok {
 				err = fmt.Errorf("%s: record %d %w", input.Name(), sum.Out-before+1, err)
 			}
 			if err == nil && len(records) > 0 {

@@ -1,4 +1,6 @@
-package fifomerge
+// Package framing cuts a byte stream into records, which end in newline or NUL,
+// or have their length before them, by whole blocks of them.
+package framing
 
 import (
 	"bytes"
@@ -16,8 +18,8 @@ const (
 	Length                 // its length stands before it: 4 bytes, the highest first
 )
 
-// ParseFraming returns the framing called name.
-func ParseFraming(name string) (Framing, error) {
+// Parse returns the framing called name.
+func Parse(name string) (Framing, error) {
 	for f, n := range []string{"newline", "null", "length"} {
 		if n == name {
 			return Framing(f), nil
@@ -26,30 +28,30 @@ func ParseFraming(name string) (Framing, error) {
 	return 0, fmt.Errorf("unknown framing %q: it is one of newline, null, length", name)
 }
 
-// terminator ends a record, unless the framing is Length.
-func (f Framing) terminator() byte {
+// Terminator ends a record, unless the framing is Length.
+func (f Framing) Terminator() byte {
 	if f == Null {
 		return 0
 	}
 	return '\n'
 }
 
-const lengthSize = 4
+const LengthSize = 4
 
 // recordLength is the length of the record that buf begins with, its own four
 // bytes included; 0 while these are not all there.
 func recordLength(buf []byte) int {
-	if len(buf) < lengthSize {
+	if len(buf) < LengthSize {
 		return 0
 	}
-	return lengthSize + int(binary.BigEndian.Uint32(buf))
+	return LengthSize + int(binary.BigEndian.Uint32(buf))
 }
 
-// whole is how much of buf, which begins with a record, is whole records. The
+// Whole is how much of buf, which begins with a record, is whole records. The
 // first seen bytes are known to have no terminator.
-func (f Framing) whole(buf []byte, seen int) int {
+func (f Framing) Whole(buf []byte, seen int) int {
 	if f != Length {
-		last := lastIndexByte(buf[seen:], f.terminator())
+		last := lastIndexByte(buf[seen:], f.Terminator())
 		if last < 0 {
 			return 0
 		}
@@ -75,19 +77,19 @@ func lastIndexByte(s []byte, c byte) int {
 	return bytes.LastIndexByte(s, c)
 }
 
-// next splits the first record off records, which are whole.
-func (f Framing) next(records []byte) (record, rest []byte) {
+// Next splits the first record off records, which are whole.
+func (f Framing) Next(records []byte) (record, rest []byte) {
 	n := recordLength(records)
 	if f != Length {
-		n = bytes.IndexByte(records, f.terminator()) + 1
+		n = bytes.IndexByte(records, f.Terminator()) + 1
 	}
 	return records[:n], records[n:]
 }
 
-// count is how many records there are.
-func (f Framing) count(records []byte) (n int64) {
+// Count is how many records there are.
+func (f Framing) Count(records []byte) (n int64) {
 	if f != Length {
-		return int64(bytes.Count(records, []byte{f.terminator()}))
+		return int64(bytes.Count(records, []byte{f.Terminator()}))
 	}
 	for ; len(records) > 0; n++ {
 		records = records[recordLength(records):]

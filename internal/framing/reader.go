@@ -1,4 +1,4 @@
-package fifomerge
+package framing
 
 import (
 	"bytes"
@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// blocks reads whole records from r, as many at a time as have arrived.
-type blocks struct {
+// Reader reads whole records from r, as many at a time as have arrived.
+type Reader struct {
 	r       io.Reader
 	framing Framing
 	max     int // bytes of a record, terminator or length included
@@ -23,27 +23,29 @@ type blocks struct {
 // record that is not whole yet.
 const blockSize = 128 << 10
 
-func newBlocks(r io.Reader, framing Framing, maxRecord int) *blocks {
+// NewReader reads from r records of at most maxRecord bytes, the terminator or
+// length included.
+func NewReader(r io.Reader, framing Framing, maxRecord int) *Reader {
 	size := min(blockSize, maxRecord)
 	if framing == Length {
-		size = max(size, lengthSize)
+		size = max(size, LengthSize)
 	}
-	return &blocks{r: r, framing: framing, max: maxRecord, buf: make([]byte, size)}
+	return &Reader{r: r, framing: framing, max: maxRecord, buf: make([]byte, size)}
 }
 
-// tooLongError is a record that is longer than allowed. What follows it can
+// TooLongError is a record that is longer than allowed. What follows it can
 // still be read.
-type tooLongError struct {
+type TooLongError struct {
 	Max  int
 	Head []byte // how it begins; valid until the next Read
 }
 
-func (e *tooLongError) Error() string { return fmt.Sprintf("is longer than %d bytes", e.Max) }
+func (e *TooLongError) Error() string { return fmt.Sprintf("is longer than %d bytes", e.Max) }
 
 // Read reads once and returns the whole records that this completes, none if
 // it completes none. They are valid until the next Read. An error of r comes
 // alone, after all records before it.
-func (b *blocks) Read() ([]byte, error) {
+func (b *Reader) Read() ([]byte, error) {
 	b.end = copy(b.buf, b.buf[b.next:b.end])
 	b.next = 0
 	if err := b.refuse(); err != nil {
@@ -63,13 +65,13 @@ func (b *blocks) Read() ([]byte, error) {
 		b.next = seen
 	}
 	begin := b.next
-	b.next += b.framing.whole(b.buf[begin:b.end], seen-begin)
+	b.next += b.framing.Whole(b.buf[begin:b.end], seen-begin)
 	return b.buf[begin:b.next], nil
 }
 
 // refuse returns an error if the record at hand is longer than allowed, and
 // sees to it that its rest is passed over.
-func (b *blocks) refuse() error {
+func (b *Reader) refuse() error {
 	length := b.end
 	if b.framing == Length {
 		length = recordLength(b.buf[:b.end])
@@ -80,30 +82,30 @@ func (b *blocks) refuse() error {
 	b.left = length - b.end
 	head := b.buf[:b.end]
 	b.skip, b.end = true, 0
-	return &tooLongError{b.max, head}
+	return &TooLongError{b.max, head}
 }
 
 // skipped is how much of what has arrived belongs to the record that is passed
 // over.
-func (b *blocks) skipped(arrived []byte) int {
+func (b *Reader) skipped(arrived []byte) int {
 	n := len(arrived)
 	if b.framing == Length {
 		n = min(n, b.left)
 		b.left -= n
 		b.skip = b.left > 0
-	} else if i := bytes.IndexByte(arrived, b.framing.terminator()); i >= 0 {
+	} else if i := bytes.IndexByte(arrived, b.framing.Terminator()); i >= 0 {
 		n = i + 1
 		b.skip = false
 	}
 	return n
 }
 
-// held is how much was read of a record that is not whole yet.
-func (b *blocks) held() int { return b.end - b.next }
+// Held is how much was read of a record that is not whole yet.
+func (b *Reader) Held() int { return b.end - b.next }
 
 // Rest takes what was read of a record that is not whole. It is valid until
 // the next Read.
-func (b *blocks) Rest() []byte {
+func (b *Reader) Rest() []byte {
 	rest := b.buf[b.next:b.end]
 	b.next, b.end, b.skip = 0, 0, false
 	return rest

@@ -1,4 +1,4 @@
-package fifomerge
+package framing
 
 import (
 	"bytes"
@@ -15,10 +15,10 @@ import (
 // long ones are shown as "!" and their head.
 func readBlocks(t *testing.T, r io.Reader, limit int) (records []string, rest string) {
 	t.Helper()
-	b := newBlocks(r, Newline, limit)
+	b := NewReader(r, Newline, limit)
 	for {
 		block, err := b.Read()
-		var tooLong *tooLongError
+		var tooLong *TooLongError
 		switch {
 		case err == io.EOF:
 			return records, string(b.Rest())
@@ -132,23 +132,23 @@ func TestBlocksLength(t *testing.T) {
 	const cut = "\x00\x00\x00\x04cut"
 	in := framed("a", "", "1234", "123456789", "\n\n\n", strings.Repeat("x", 5000), "b")
 	for size := 1; size < 40; size++ {
-		b := newBlocks(&pieces{[]byte(in + cut), size}, Length, 8)
+		b := NewReader(&pieces{[]byte(in + cut), size}, Length, 8)
 		var got []string
 		for {
 			block, err := b.Read()
 			if err == io.EOF {
 				break
 			}
-			if _, ok := errors.AsType[*tooLongError](err); ok {
+			if _, ok := errors.AsType[*TooLongError](err); ok {
 				got = append(got, "long")
 			} else if err != nil {
 				t.Fatal(err)
 			}
-			if n := Length.count(block); n > 0 {
+			if n := Length.Count(block); n > 0 {
 				var record []byte
 				for ; len(block) > 0; n-- {
-					record, block = Length.next(block)
-					got = append(got, string(record[lengthSize:]))
+					record, block = Length.Next(block)
+					got = append(got, string(record[LengthSize:]))
 				}
 				if n != 0 {
 					t.Errorf("counted %d too many", n)
@@ -176,7 +176,7 @@ func FuzzBlocksLength(f *testing.F) {
 			rest = rest[max(n, 1):]
 		}
 		tail := in[:min(len(in), 3)] // no length yet
-		b := newBlocks(&pieces{append(slices.Clone(in), tail...), int(size) + 1}, Length, 1000)
+		b := NewReader(&pieces{append(slices.Clone(in), tail...), int(size) + 1}, Length, 1000)
 		var got []byte
 		for {
 			block, err := b.Read()
