@@ -174,8 +174,9 @@ type Listener interface {
 // Conn is a line between two processes: frames go both ways, whole and in
 // order. One goroutine may send while another receives.
 type Conn interface {
-	// Send sends a frame. Its Data is the caller's again when it returns.
-	Send(Frame) error
+	// Send sends frames, at once if the transport can. Their Data is the caller's
+	// again when it returns.
+	Send(...Frame) error
 	// Receive waits for the next frame. Its Data is in buf if there is room, else
 	// in new memory. io.EOF: the other side has closed the line between frames.
 	Receive(buf []byte) (Frame, error)
