@@ -21,6 +21,7 @@ type line struct {
 	verb     string
 	flags    []string // --name or --name=value
 	operands []string
+	brief    bool // the help that is wanted was last asked for by -h
 }
 
 // args is the list that urfave/cli is given, without the verb.
@@ -76,6 +77,7 @@ func normalise(root *Command, args []string) (*line, error) {
 	var order []string
 	set := func(f cli.Flag, value string) {
 		name := f.Names()[0]
+		l.brief = l.brief && name != "help"
 		if _, given := values[name]; !given {
 			order = append(order, name)
 		}
@@ -119,6 +121,7 @@ func normalise(root *Command, args []string) (*line, error) {
 				letters = letters[1:]
 				if !takesValue(f) {
 					set(f, "")
+					l.brief = l.brief || name == "h"
 					continue
 				}
 				if letters == "" {

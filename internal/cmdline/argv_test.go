@@ -18,6 +18,7 @@ func sample(action func(context.Context, *Invocation) error) *Command {
 		Name:        "sample",
 		Summary:     "copy records",
 		Operands:    "[FILE...]",
+		Usual:       []string{"format", "param"},
 		Description: "Records come out as they went in.\n",
 		Examples: []Example{
 			{"a file", "sample in.csv"},
@@ -47,6 +48,7 @@ func withVerbs() *Command {
 		Name:     "kit",
 		Summary:  "do one of two things",
 		Operands: "...",
+		Usual:    []string{"null", "output"},
 		Examples: []Example{{"the first", "kit insert cities"}},
 		Verbs: []*Command{
 			{Name: "insert", Summary: "put rows in", Operands: "TABLE", Action: nothing,

@@ -27,6 +27,7 @@ type Command struct {
 	Description string // paragraphs of help; lines are printed as they are
 	Examples    []Example
 	Flags       []cli.Flag // without those that every command has
+	Usual       []string   // of a tool: names of the flags that -h tells of, its verbs' too
 	Verbs       []*Command
 	Action      func(ctx context.Context, inv *Invocation) error
 

@@ -20,7 +20,7 @@ func (c *Command) AllFlags() []cli.Flag {
 	common := []cli.Flag{
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print errors only"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "say on stderr what is being done"},
-		&cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show this help"},
+		&cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help: -h a screen of it, --help all"},
 		&cli.BoolFlag{Name: "version", Usage: "print the version"},
 	}
 	if !c.isVerb {
@@ -70,7 +70,7 @@ func RowFlags() []cli.Flag {
 // RejectFlags are --rejects, --max-rejects and --force.
 func RejectFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "rejects", Usage: "go on after a bad record; write it to `FILE` as a JSON line"},
+		&cli.StringFlag{Name: "rejects", Usage: "write a bad record to `FILE`, as a JSON line, and go on"},
 		&cli.IntFlag{Name: "max-rejects", Usage: "go on after a bad record until more than `N` are rejected"},
 		&cli.BoolFlag{Name: "force", Usage: "go on after a bad record, only counting it"},
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -13,21 +14,11 @@ import (
 // writeHelp prints all that a person needs to use the command, the examples
 // first.
 func (c *Command) writeHelp(w io.Writer, path string) {
-	fmt.Fprintf(w, "%s: %s\n\n", path, c.Summary)
-	c.writeUsage(w, path)
-	c.writeExamples(w, c.Examples)
+	c.writeHead(w, path, c.Examples)
 	if c.Description != "" {
 		fmt.Fprintf(w, "\n%s\n", strings.TrimSpace(c.Description))
 	}
-	if len(c.Verbs) > 0 {
-		fmt.Fprintf(w, "\nVerbs:\n")
-		rows := make([][2]string, len(c.Verbs))
-		for i, verb := range c.Verbs {
-			rows[i] = [2]string{verb.Name, verb.Summary}
-		}
-		writeColumns(w, rows)
-		fmt.Fprintf(w, "\n%s VERB --help tells more.\n", path)
-	}
+	c.writeVerbs(w, path)
 	fmt.Fprintf(w, "\nFlags:\n")
 	flags := c.AllFlags()
 	rows := make([][2]string, len(flags))
@@ -37,29 +28,57 @@ func (c *Command) writeHelp(w io.Writer, path string) {
 	writeColumns(w, rows)
 }
 
-func (c *Command) writeUsage(w io.Writer, path string) {
-	usage := "usage: " + path
-	if len(c.Verbs) > 0 {
-		usage += " VERB"
+// writeShortHelp prints a screen of help: two examples, the usual flags, and
+// the names of the others. It is the answer to a call without input, too.
+func (c *Command) writeShortHelp(w io.Writer, path string, usual []string) {
+	c.writeHead(w, path, c.Examples[:min(2, len(c.Examples))])
+	c.writeVerbs(w, path)
+	var rows [][2]string
+	others := []string{"Also:"}
+	for _, f := range c.AllFlags() {
+		name := f.Names()[0]
+		if !slices.Contains(usual, name) {
+			others = append(others, "--"+name)
+			continue
+		}
+		row := flagHelp(f)
+		row[1], _, _ = strings.Cut(row[1], " (default")
+		row[1], _, _ = strings.Cut(row[1], "; ")
+		rows = append(rows, row)
 	}
-	usage += " [flags]"
-	if c.Operands != "" {
-		usage += " " + c.Operands
+	if len(rows) > 0 {
+		fmt.Fprintln(w)
+		writeColumns(w, rows)
 	}
-	fmt.Fprintln(w, usage)
+	fmt.Fprintf(w, "\n%s\n%s --help tells all.\n", strings.Join(wrap(strings.Join(others, " "), helpWidth), "\n"), path)
 }
 
-func (c *Command) writeExamples(w io.Writer, examples []Example) {
+func (c *Command) writeHead(w io.Writer, path string, examples []Example) {
+	fmt.Fprintf(w, "%s: %s\n\nusage: %s", path, c.Summary, path)
+	if len(c.Verbs) > 0 {
+		fmt.Fprint(w, " VERB")
+	}
+	fmt.Fprint(w, " [flags]")
+	if c.Operands != "" {
+		fmt.Fprint(w, " "+c.Operands)
+	}
+	fmt.Fprintln(w)
 	for _, e := range examples {
 		fmt.Fprintf(w, "\n  # %s\n  %s\n", e.Comment, e.Line)
 	}
 }
 
-// writeShortHelp is the answer to a call without input.
-func (c *Command) writeShortHelp(w io.Writer, path string) {
-	c.writeUsage(w, path)
-	c.writeExamples(w, c.Examples[:min(2, len(c.Examples))])
-	fmt.Fprintf(w, "\n%s --help tells more.\n", path)
+func (c *Command) writeVerbs(w io.Writer, path string) {
+	if len(c.Verbs) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\nVerbs:\n")
+	rows := make([][2]string, len(c.Verbs))
+	for i, verb := range c.Verbs {
+		rows[i] = [2]string{verb.Name, verb.Summary}
+	}
+	writeColumns(w, rows)
+	fmt.Fprintf(w, "\n%s VERB -h tells more.\n", path)
 }
 
 const (

@@ -44,7 +44,11 @@ func Run(ctx context.Context, c *Command, args []string, s Streams) int {
 	case l.has("help"):
 		out := stream.NewOutput("stdout", s.Out)
 		var text strings.Builder
-		l.command.writeHelp(&text, path)
+		if l.brief {
+			l.command.writeShortHelp(&text, path, c.Usual)
+		} else {
+			l.command.writeHelp(&text, path)
+		}
 		_, err := io.WriteString(out, text.String())
 		return report(ctx, c.Name, s.Err, err)
 	case l.has("version"):
@@ -58,12 +62,12 @@ func Run(ctx context.Context, c *Command, args []string, s Streams) int {
 		}
 		return report(ctx, c.Name, s.Err, err)
 	case l.command.Action == nil:
-		l.command.writeShortHelp(s.Err, path)
+		l.command.writeShortHelp(s.Err, path, c.Usual)
 		return 2
 	}
 	err = l.call(ctx, c.Name, s)
 	if errors.Is(err, errNoInput) {
-		l.command.writeShortHelp(s.Err, path)
+		l.command.writeShortHelp(s.Err, path, c.Usual)
 		return 2
 	}
 	return report(ctx, c.Name, s.Err, err)

@@ -112,14 +112,46 @@ func TestUsageErrors(t *testing.T) {
 	got := runTool(t, withVerbs(), split("inset cities"), strings.NewReader(""))
 	compare(t, "verb", result{2, "", "kit: unknown verb \"inset\"\nkit: hint: did you mean insert?\n"}, got)
 	got = runTool(t, withVerbs(), nil, strings.NewReader(""))
-	compare(t, "no verb", result{2, "", `usage: kit VERB [flags] ...
+	compare(t, "no verb", result{2, "", kitHelp}, got)
+}
+
+// What -h shows, and who calls the tool without what it needs.
+const (
+	kitHelp = `kit: do one of two things
+
+usage: kit VERB [flags] ...
 
   # the first
   kit insert cities
 
-kit --help tells more.
-`}, got)
-}
+Verbs:
+  insert  put rows in
+  query   get rows out
+
+kit VERB -h tells more.
+
+Also: --quiet --verbose --help --version --completion
+kit --help tells all.
+`
+	sampleHelp = `sample: copy records
+
+usage: sample [flags] [FILE...]
+
+  # a file
+  sample in.csv
+
+  # what comes down the pipe
+  producer | sample -f csv
+
+  -f, --format FORMAT     output FORMAT: jsonl, csv, tsv, table
+  -p, --param NAME=VALUE  set a parameter, NAME=VALUE
+
+Also: --input-format --null-as --max-record --jobs --dry-run --null --timeout
+--output --summary --rejects --max-rejects --force --quiet --verbose --help
+--version --completion
+sample --help tells all.
+`
+)
 
 func TestHelp(t *testing.T) {
 	want := `sample: copy records
@@ -152,19 +184,21 @@ Flags:
   -p, --param NAME=VALUE  set a parameter, NAME=VALUE; repeatable
   -o, --output FILE       write to FILE, made at the first output; - is stdout
       --summary           print one JSON object of totals on stderr at the end
-      --rejects FILE      go on after a bad record; write it to FILE as a JSON
-                          line
+      --rejects FILE      write a bad record to FILE, as a JSON line, and go on
       --max-rejects N     go on after a bad record until more than N are
                           rejected
       --force             go on after a bad record, only counting it
   -q, --quiet             print errors only
   -v, --verbose           say on stderr what is being done
-  -h, --help              show this help
+  -h, --help              show help: -h a screen of it, --help all
       --version           print the version
       --completion SHELL  print completions for the SHELL: bash, zsh, fish
 `
-	for _, args := range []string{"--help", "-h", "in.csv -qh", "--help --version"} {
+	for _, args := range []string{"--help", "-h --help", "in.csv -q --help", "--help --version"} {
 		compare(t, args, result{0, want, ""}, runSample(t, split(args), nil))
+	}
+	for _, args := range []string{"-h", "--help -h", "in.csv -qh", "-h --version"} {
+		compare(t, args, result{0, sampleHelp, ""}, runSample(t, split(args), nil))
 	}
 	want = `kit: do one of two things
 
@@ -177,16 +211,17 @@ Verbs:
   insert  put rows in
   query   get rows out
 
-kit VERB --help tells more.
+kit VERB -h tells more.
 
 Flags:
   -q, --quiet             print errors only
   -v, --verbose           say on stderr what is being done
-  -h, --help              show this help
+  -h, --help              show help: -h a screen of it, --help all
       --version           print the version
       --completion SHELL  print completions for the SHELL: bash, zsh, fish
 `
-	compare(t, "kit -h", result{0, want, ""}, runTool(t, withVerbs(), []string{"-h"}, nil))
+	compare(t, "kit --help", result{0, want, ""}, runTool(t, withVerbs(), []string{"--help"}, nil))
+	compare(t, "kit -h", result{0, kitHelp, ""}, runTool(t, withVerbs(), []string{"-h"}, nil))
 	want = `kit query: get rows out
 
 usage: kit query [flags] SQL
@@ -195,8 +230,18 @@ Flags:
   -0, --null     end in NUL
   -q, --quiet    print errors only
   -v, --verbose  say on stderr what is being done
-  -h, --help     show this help
+  -h, --help     show help: -h a screen of it, --help all
       --version  print the version
+`
+	compare(t, "kit --help query", result{0, want, ""}, runTool(t, withVerbs(), []string{"--help", "query"}, nil))
+	want = `kit query: get rows out
+
+usage: kit query [flags] SQL
+
+  -0, --null  end in NUL
+
+Also: --quiet --verbose --help --version
+kit query --help tells all.
 `
 	compare(t, "kit -h query", result{0, want, ""}, runTool(t, withVerbs(), []string{"-h", "query"}, nil))
 }
@@ -249,16 +294,7 @@ func TestTerminalStdin(t *testing.T) {
 	}
 	defer pty.Close()
 	got := runTool(t, sample(copyInput), nil, pty)
-	compare(t, "terminal", result{2, "", `usage: sample [flags] [FILE...]
-
-  # a file
-  sample in.csv
-
-  # what comes down the pipe
-  producer | sample -f csv
-
-sample --help tells more.
-`}, got)
+	compare(t, "terminal", result{2, "", sampleHelp}, got)
 }
 
 func TestMessages(t *testing.T) {

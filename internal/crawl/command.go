@@ -27,6 +27,10 @@ func Command() *cmdline.Command {
 		Name:     "crawl",
 		Summary:  "fetch URLs and extract fields: one JSON record each",
 		Operands: "[FILE...]",
+		Usual: []string{
+			"url-field", "select", "each", "links", "text", "depth", "scope", "jobs", "per-host", "delay",
+			"cache", "resume", "format", "output", "errors-ok", "dry-run",
+		},
 		Description: `
 Reads a URL a line, or records (jsonl, csv, tsv) with the URL in --url-field,
 and writes one record for each as soon as it is there, in no set order unless

@@ -31,6 +31,10 @@ func Command() *cmdline.Command {
 			{Comment: "a database that answers through pipes in a directory", Line: "fifomerge serve /tmp/shop --db mysql://me@localhost/shop"},
 			{Comment: "ask it", Line: "fifomerge call /tmp/shop 'SELECT COUNT(*) FROM orders'"},
 		},
+		Usual: []string{
+			"watch", "once", "tag", "ordered-by", "spool", "jobs", "output", "rejects",
+			"db", "read-only", "timeout", "each", "session", "format", "wait",
+		},
 		Verbs: []*cmdline.Command{mergeCommand(), slotCommand(), writeCommand(), runCommand(), serveCommand(), callCommand(), attachCommand(), statusCommand()},
 	}
 }
@@ -38,7 +42,7 @@ func Command() *cmdline.Command {
 func mergeCommand() *cmdline.Command {
 	return &cmdline.Command{
 		Name:     "merge",
-		Summary:  "merge the records that arrive in named pipes, each of them whole",
+		Summary:  "merge the records that arrive in named pipes, each one whole",
 		Operands: "PIPE...",
 		Examples: []cmdline.Example{
 			{Comment: "whatever is written to the pipes, until it is stopped", Line: "fifomerge merge a.fifo b.fifo > all.log"},

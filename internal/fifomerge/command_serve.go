@@ -35,9 +35,9 @@ is kept for the next call of that name.
 Without a client, one asks at a time: DIR/query takes the question, DIR/reply
 gives the answer, an error too. The flags for the format are for these.
 
-With a COMMAND that answers each line with a line, such as jq --unbuffered or bc,
-questions are lines for it. It is started again when it has ended, and when it
-has not answered within the --timeout (10s). It runs as often as there are
+With a COMMAND that answers each line with a line, such as jq --unbuffered or
+bc, questions are lines for it. It is started again when it has ended, and when
+it has not answered within the --timeout (10s). It runs as often as there are
 questions at once.`,
 		Flags: slices.Concat([]cli.Flag{
 			cmdline.DBFlag(),

@@ -15,7 +15,7 @@ import (
 func slotCommand() *cmdline.Command {
 	return &cmdline.Command{
 		Name:     "slot",
-		Summary:  "print the path of a new named pipe for one writer of a merged directory",
+		Summary:  "print the path of a new named pipe in a merged directory",
 		Operands: "DIR",
 		Examples: []cmdline.Example{
 			{Comment: "a plain redirection, safe at any length of its lines", Line: "some-writer > \"$(fifomerge slot /tmp/logs)\""},
@@ -33,7 +33,7 @@ removes it.`,
 func writeCommand() *cmdline.Command {
 	return &cmdline.Command{
 		Name:     "write",
-		Summary:  "write records to a named pipe that others write to, none of them torn",
+		Summary:  "write records to a pipe that others write to, each one whole",
 		Operands: "PIPE [FILE...]",
 		Examples: []cmdline.Example{
 			{Comment: "many of these can share one pipe", Line: "some-writer | fifomerge write all.fifo"},

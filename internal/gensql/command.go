@@ -30,6 +30,10 @@ func Command() *cmdline.Command {
 		},
 		Description: `Records are JSON Lines, CSV or TSV; statements are for MySQL, MariaDB or SQLite.
 Values are quoted so that none can become SQL, whatever the server's sql_mode.`,
+		Usual: []string{
+			"key", "update", "create", "primary-key", "ignore", "column", "rename", "set", "types", "param",
+			"from", "to", "step", "sql", "input-format", "delimiter", "no-header", "dialect", "output", "rejects",
+		},
 		Verbs: []*cmdline.Command{
 			insertCommand(), replaceCommand(), upsertCommand(), updateCommand(), deleteCommand(),
 			queryCommand(), rangesCommand(), createCommand(),
@@ -58,9 +62,9 @@ func insertCommand() *cmdline.Command {
 
 A field that is missing gets the table's default, or that of --default.
 --ignore leaves rows alone whose key is in the table already.`,
-		Flags: slices.Concat(tableFlags(), createFlags(), batchFlags(), []cli.Flag{
+		Flags: slices.Concat(createFlags(), []cli.Flag{
 			&cli.BoolFlag{Name: "ignore", Usage: "leave a row alone whose key is there already"},
-		}),
+		}, tableFlags(), batchFlags(), commonFlags()),
 		Action: tableAction(Insert),
 	}
 }
@@ -77,7 +81,7 @@ func replaceCommand() *cmdline.Command {
 
 A field that is missing gets the table's default, or that of --default: to keep
 what the row has, use upsert.`,
-		Flags:  slices.Concat(tableFlags(), createFlags(), batchFlags()),
+		Flags:  slices.Concat(createFlags(), tableFlags(), batchFlags(), commonFlags()),
 		Action: tableAction(Replace),
 	}
 }
@@ -95,10 +99,10 @@ func upsertCommand() *cmdline.Command {
 
 The table must have a primary or unique key on the --key columns; --create
 makes one. A field that a record lacks is left as it is in the table.`,
-		Flags: slices.Concat(tableFlags(), []cli.Flag{
+		Flags: slices.Concat([]cli.Flag{
 			keyFlag(),
 			&cli.StringSliceFlag{Name: "update", Usage: "change only this `COLUMN` of a row that is there; repeatable (default: all)"},
-		}, createFlags(), batchFlags()),
+		}, createFlags(), tableFlags(), batchFlags(), commonFlags()),
 		Action: tableAction(Upsert),
 	}
 }
@@ -115,7 +119,7 @@ func updateCommand() *cmdline.Command {
 
 There is a statement for each record. A field that it lacks is left as it is. A
 record whose key is NULL or missing is an error.`,
-		Flags:  slices.Concat(tableFlags(), []cli.Flag{keyFlag()}, outputFlags()),
+		Flags:  slices.Concat([]cli.Flag{keyFlag()}, tableFlags(), outputFlags(), commonFlags()),
 		Action: tableAction(Update),
 	}
 }
@@ -130,7 +134,7 @@ func deleteCommand() *cmdline.Command {
 		},
 		Description: `TABLE is a name, or database.name. Of the records only the --key fields matter.
 A record whose key is NULL or missing is an error.`,
-		Flags:  slices.Concat(tableFlags(), []cli.Flag{keyFlag()}, batchFlags()),
+		Flags:  slices.Concat([]cli.Flag{keyFlag()}, tableFlags(), batchFlags(), commonFlags()),
 		Action: tableAction(Delete),
 	}
 }
@@ -146,7 +150,7 @@ func createCommand() *cmdline.Command {
 		Description: `Column types are the narrowest that hold every sampled value exactly: numbers
 with leading zeros stay text, and so does a column where only some values are
 numbers.`,
-		Flags:  slices.Concat(tableFlags(), madeFlags(), outputFlags()),
+		Flags:  slices.Concat(madeFlags(), tableFlags(), outputFlags(), commonFlags()),
 		Action: tableAction(Create),
 	}
 }
@@ -164,11 +168,10 @@ func queryCommand() *cmdline.Command {
 quotes around it. A JSON array is a list: IN (:ids). :name!id is a quoted
 identifier. In quotes and comments :name is text. When --param gives every
 parameter, there is one statement and standard input is not read.`,
-		Flags: append(commonFlags(),
+		Flags: slices.Concat([]cli.Flag{
 			&cli.StringSliceFlag{Name: "param", Usage: "parameter `NAME=TEXT`, or NAME:=JSON for a number, true, null or a list; repeatable"},
 			&cli.BoolFlag{Name: "ascii", Usage: asciiUsage},
-			transactionFlag(), headerFlag(),
-		),
+		}, outputFlags(), commonFlags()),
 		Action: runQuery,
 	}
 }
@@ -202,19 +205,20 @@ func dialectFlag() cli.Flag {
 
 const asciiUsage = "write characters beyond ASCII in hexadecimal"
 
+// commonFlags are for verbs that read records.
 func commonFlags() []cli.Flag {
-	return slices.Concat([]cli.Flag{
+	return slices.Concat(inputFlags(), []cli.Flag{
 		dialectFlag(),
 		cmdline.DBFlag(),
 		cmdline.OutputFlag(),
 		cmdline.SummaryFlag(),
 		cmdline.ProgressFlag(),
-	}, inputFlags(), cmdline.RejectFlags())
+	}, cmdline.RejectFlags())
 }
 
 // tableFlags say which columns there are and what they hold.
 func tableFlags() []cli.Flag {
-	return append(commonFlags(),
+	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "column", Aliases: []string{"columns"}, Usage: "take only this `FIELD`; repeatable (default: all)"},
 		&cli.StringSliceFlag{Name: "rename", Usage: "`FIELD=COLUMN`: the field is another column; repeatable"},
 		&cli.StringSliceFlag{Name: "set", Usage: "`COLUMN=EXPR`: its value is an SQL expression, in which :name is a field; repeatable"},
@@ -223,7 +227,7 @@ func tableFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "union-keys", Usage: "the columns are the fields of all sampled records"},
 		&cli.StringFlag{Name: "sample", Value: fmt.Sprint(DefaultSample), Usage: "learn the columns from the first `N` records, or all of them: all"},
 		&cli.BoolFlag{Name: "ascii", Usage: asciiUsage},
-	)
+	}
 }
 
 func keyFlag() cli.Flag {

@@ -26,6 +26,10 @@ func Command() *cmdline.Command {
 		Name:     "sqlpipe",
 		Summary:  "run a stream of SQL and stream the rows out",
 		Operands: "[FILE...]",
+		Usual: []string{
+			"db", "jobs", "execute", "transaction", "commit-every", "resume", "read-only", "load", "dry-run",
+			"format", "output", "rejects", "ask-password",
+		},
 		Examples: []cmdline.Example{
 			{Comment: "what comes down the pipe runs as it comes", Line: "gensql insert cities --create cities.csv | sqlpipe"},
 			{Comment: "a query's rows, a JSON object each", Line: "sqlpipe -e 'SELECT * FROM cities' | jq -r .name"},

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"bytes"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,6 +63,44 @@ func TestManPages(t *testing.T) {
 		for _, verb := range command.Verbs {
 			if !slices.ContainsFunc(verb.Examples, func(e cmdline.Example) bool { return slices.Contains(shown, e.Line) }) {
 				t.Errorf("%s: no example of %s", path, verb.Name)
+			}
+		}
+	}
+}
+
+// -h is a screen, no help is wider than a terminal but for its examples, and the
+// flags that -h tells of are those of the tool or of one of its verbs.
+func TestHelpFits(t *testing.T) {
+	for name, tool := range tools {
+		command := tool()
+		usual := map[string]bool{}
+		for _, c := range append([]*cmdline.Command{command}, command.Verbs...) {
+			args := []string{c.Name}
+			if c == command {
+				args = nil
+			}
+			for _, f := range c.Flags {
+				usual[f.Names()[0]] = true
+			}
+			for flag, most := range map[string]int{"-h": 40, "--help": 200} {
+				var help bytes.Buffer
+				if status := cmdline.Run(t.Context(), command, append(args, flag), cmdline.Streams{Out: &help, Err: io.Discard}); status != 0 {
+					t.Fatalf("%s %s %s: status %d", name, args, flag, status)
+				}
+				lines := strings.Split(help.String(), "\n")
+				if len(lines) > most {
+					t.Errorf("%s %s %s has %d lines", name, args, flag, len(lines))
+				}
+				for i, line := range lines {
+					if len([]rune(line)) > 80 && (i == 0 || !strings.HasPrefix(lines[i-1], "  # ")) {
+						t.Errorf("%s %s %s: too long: %s", name, args, flag, line)
+					}
+				}
+			}
+		}
+		for _, flag := range command.Usual {
+			if !usual[flag] {
+				t.Errorf("%s: there is no flag --%s", name, flag)
 			}
 		}
 	}
