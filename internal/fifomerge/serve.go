@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"pipeworks/internal/coprocess"
 	"pipeworks/internal/dburl"
 	"pipeworks/internal/fifo"
 	"pipeworks/internal/framing"
@@ -70,13 +71,13 @@ func Serve(ctx context.Context, cfg ServeConfig, ready func()) (ServeSummary, er
 	s := &server{
 		cfg:      &cfg,
 		pool:     &pool{url: cfg.DB, setup: cfg.Guard.setup(cfg.DB.Dialect), keep: cfg.Connections},
-		commands: &coprocesses{args: cfg.Command, stderr: cfg.Stderr, keep: cfg.Connections},
+		commands: &coprocess.Pool{Args: cfg.Command, Stderr: cfg.Stderr, Keep: cfg.Connections},
 		sessions: &namedSessions{idle: cfg.Idle, wait: cfg.Wait, all: map[string]*namedSession{}},
 		stats:    stats{started: time.Now()},
 	}
 	defer s.pool.close()
 	defer s.sessions.close()
-	defer s.commands.close()
+	defer s.commands.Close()
 	// What cannot answer is said now, not to the first client.
 	if err := s.try(ctx); err != nil {
 		return ServeSummary{}, err
@@ -117,11 +118,7 @@ const commandTimeout = 10 * time.Second
 // try gets what answers ready.
 func (s *server) try(ctx context.Context) error {
 	if len(s.cfg.Command) > 0 {
-		c, err := s.commands.get()
-		if err == nil {
-			s.commands.put(c)
-		}
-		return err
+		return s.commands.Start()
 	}
 	c, err := s.pool.get(ctx, func() error { return nil })
 	if err == nil {
@@ -136,7 +133,7 @@ var servedPipes = []string{helloPipe, queryPipe, replyPipe}
 type server struct {
 	cfg      *ServeConfig
 	pool     *pool
-	commands *coprocesses
+	commands *coprocess.Pool
 	sessions *namedSessions
 	stats    stats
 	dir      *fifo.Dir

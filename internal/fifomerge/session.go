@@ -114,7 +114,7 @@ func (c *session) answer(ctx context.Context, question []byte) error {
 	case c.session != "":
 		err = errNoSession
 	default:
-		err = c.commands.answer(limited, question, c.out)
+		err = c.commands.Answer(limited, question, c.out)
 	}
 	c.stats.answered(time.Since(asked), err)
 	return err

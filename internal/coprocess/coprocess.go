@@ -1,4 +1,6 @@
-package fifomerge
+// Package coprocess keeps processes of a command that answers each line with a
+// line, so that not every line needs a process of its own.
+package coprocess
 
 import (
 	"bufio"
@@ -16,26 +18,25 @@ import (
 	"pipeworks/internal/fifo"
 )
 
-// coprocesses are processes of a command that answers each line with a line.
-// There are as many as there are questions at once.
-type coprocesses struct {
-	args   []string
-	stderr io.Writer
-	keep   int // idle ones to hold on to
+// Pool holds processes of a command, as many as there are questions at once.
+type Pool struct {
+	Args   []string
+	Stderr io.Writer // of the command
+	Keep   int       // idle ones to hold on to
 
 	mu   sync.Mutex
-	idle []*coprocess
+	idle []*process
 }
 
-// coprocess is one of them, for one question at a time.
-type coprocess struct {
+// process is one of them, for one question at a time.
+type process struct {
 	cmd *exec.Cmd
 	in  *os.File // write end of its input
 	out *os.File // read end of its output
 	buf *bufio.Reader
 }
 
-func (p *coprocesses) start() (*coprocess, error) {
+func (p *Pool) start() (*process, error) {
 	in, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -47,8 +48,8 @@ func (p *coprocesses) start() (*coprocess, error) {
 		return nil, err
 	}
 	defer out.Close()
-	c := &coprocess{cmd: exec.Command(p.args[0], p.args[1:]...), in: w, out: r, buf: bufio.NewReaderSize(r, 64<<10)}
-	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = in, out, p.stderr
+	c := &process{cmd: exec.Command(p.Args[0], p.Args[1:]...), in: w, out: r, buf: bufio.NewReaderSize(r, 64<<10)}
+	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = in, out, p.Stderr
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is for the server
 	if err := c.cmd.Start(); err != nil {
 		w.Close()
@@ -58,9 +59,18 @@ func (p *coprocesses) start() (*coprocess, error) {
 	return c, nil
 }
 
+// Start makes sure that there is a process for the first question.
+func (p *Pool) Start() error {
+	c, err := p.get()
+	if err == nil {
+		p.put(c)
+	}
+	return err
+}
+
 // get returns a process that has said nothing that nobody has asked for, and
 // has not ended.
-func (p *coprocesses) get() (*coprocess, error) {
+func (p *Pool) get() (*process, error) {
 	for c := p.take(); c != nil; c = p.take() {
 		if c.quiet() {
 			return c, nil
@@ -70,7 +80,7 @@ func (p *coprocesses) get() (*coprocess, error) {
 	return p.start()
 }
 
-func (p *coprocesses) take() *coprocess {
+func (p *Pool) take() *process {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	last := len(p.idle) - 1
@@ -82,11 +92,11 @@ func (p *coprocesses) take() *coprocess {
 	return c
 }
 
-func (c *coprocess) quiet() bool { return c.buf.Buffered() == 0 && fifo.Quiet(c.out) }
+func (c *process) quiet() bool { return c.buf.Buffered() == 0 && fifo.Quiet(c.out) }
 
-func (p *coprocesses) put(c *coprocess) {
+func (p *Pool) put(c *process) {
 	p.mu.Lock()
-	kept := len(p.idle) < p.keep
+	kept := len(p.idle) < p.Keep
 	if kept {
 		p.idle = append(p.idle, c)
 	}
@@ -96,14 +106,18 @@ func (p *coprocesses) put(c *coprocess) {
 	}
 }
 
-func (p *coprocesses) close() {
+// Close ends the processes that nobody waits for.
+func (p *Pool) Close() {
 	for c := p.take(); c != nil; c = p.take() {
 		_ = c.end()
 	}
 }
 
+// lastWords is how long a process whose input has ended may take to end.
+const lastWords = 200 * time.Millisecond
+
 // end ends the process, and returns how it had ended before, if it had.
-func (c *coprocess) end() error {
+func (c *process) end() error {
 	c.in.Close()
 	c.out.Close()
 	stop := time.AfterFunc(lastWords, func() { _ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) })
@@ -111,8 +125,9 @@ func (c *coprocess) end() error {
 	return c.cmd.Wait()
 }
 
-// answer asks every line of a question and writes the lines of the answer.
-func (p *coprocesses) answer(ctx context.Context, question []byte, out io.Writer) error {
+// Answer asks every line of a question and writes the lines of the answer. The
+// end of ctx ends the process that is at it.
+func (p *Pool) Answer(ctx context.Context, question []byte, out io.Writer) error {
 	if len(question) == 0 {
 		return nil
 	}
@@ -127,9 +142,9 @@ func (p *coprocesses) answer(ctx context.Context, question []byte, out io.Writer
 			case ctx.Err() != nil:
 				return context.Cause(ctx)
 			case err == io.EOF && ended != nil:
-				return fmt.Errorf("%s ended before it answered: %w", p.args[0], ended)
+				return fmt.Errorf("%s ended before it answered: %w", p.Args[0], ended)
 			case err == io.EOF:
-				return fmt.Errorf("%s ended before it answered", p.args[0])
+				return fmt.Errorf("%s ended before it answered", p.Args[0])
 			}
 			return err
 		}
@@ -144,7 +159,7 @@ func (p *coprocesses) answer(ctx context.Context, question []byte, out io.Writer
 
 // ask writes a line and copies the answer, a line, to out. io.EOF says that the
 // process has ended.
-func (c *coprocess) ask(ctx context.Context, line []byte, out io.Writer) error {
+func (c *process) ask(ctx context.Context, line []byte, out io.Writer) error {
 	defer context.AfterFunc(ctx, func() {
 		_ = c.in.SetWriteDeadline(time.Now())
 		_ = c.out.SetReadDeadline(time.Now())
