@@ -1,0 +1,166 @@
+// Package socket carries relay's messages and calls over TCP, with TLS if
+// wanted, and over unix stream sockets.
+package socket
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"pipeworks/internal/transport"
+	"pipeworks/internal/transport/link"
+	"pipeworks/internal/transport/tlsoption"
+)
+
+// TCP is tcp://. The receiver, or who serves, listens.
+var TCP = transport.Transport{
+	Scheme:   "tcp",
+	Form:     "tcp://[HOST]:PORT",
+	Summary:  "a TCP connection, to another machine or this one",
+	Options:  tlsoption.Options,
+	Sender:   sender,
+	Receiver: receiver,
+	Dial:     dial,
+	Listen:   listen,
+}
+
+// Unix is unix:. The receiver, or who serves, makes the socket.
+var Unix = transport.Transport{
+	Scheme:  "unix",
+	Form:    "unix:PATH",
+	Summary: "a unix stream socket",
+	Options: []transport.Option{
+		{Name: "mode", Usage: "permissions of the socket, octal (0600)"},
+	},
+	Sender:   sender,
+	Receiver: receiver,
+	Dial:     dial,
+	Listen:   listen,
+	List:     list,
+	Remove:   remove,
+}
+
+func sender(ctx context.Context, u transport.URL, o transport.Options) (transport.Sender, error) {
+	d, err := newDialer(u, o)
+	if err != nil {
+		return nil, err
+	}
+	return link.NewSender(ctx, u.String(), d.dial, o)
+}
+
+func receiver(ctx context.Context, u transport.URL, o transport.Options) (transport.Receiver, error) {
+	l, err := listen(ctx, u, o)
+	if err != nil {
+		return nil, err
+	}
+	return link.NewReceiver(ctx, l, o)
+}
+
+func dial(ctx context.Context, u transport.URL, o transport.Options) (c transport.Conn, err error) {
+	d, err := newDialer(u, o)
+	if err != nil {
+		return nil, err
+	}
+	err = link.Retry(ctx, o, u.String(), func() error {
+		c, err = d.dial(ctx)
+		return err
+	})
+	return c, err
+}
+
+// dialer opens lines to one address.
+type dialer struct {
+	network, address string
+	tls              *tls.Config // nil: none
+	o                transport.Options
+}
+
+// connectTime is how long one attempt may take.
+const connectTime = 10 * time.Second
+
+func newDialer(u transport.URL, o transport.Options) (*dialer, error) {
+	network, address, err := address(u)
+	if err != nil {
+		return nil, err
+	}
+	d := &dialer{network: network, address: address, o: o}
+	if network == "tcp" {
+		if d.tls, err = tlsoption.Client(u); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+func (d *dialer) dial(ctx context.Context) (transport.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	nd := net.Dialer{KeepAliveConfig: keepAlive}
+	c, err := nd.DialContext(ctx, d.network, d.address)
+	if err != nil {
+		return nil, dialError(err)
+	}
+	if d.tls != nil {
+		secured := tls.Client(c, d.tls)
+		if err := tlsoption.Handshake(ctx, secured); err != nil {
+			return nil, link.Permanent(err)
+		}
+		c = secured
+	}
+	return newConn(c, d.address, d.o.MaxRecord), nil
+}
+
+// keepAlive notices within half a minute that a machine is gone.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}
+
+// dialError says what is wrong, and whether waiting could mend it: a server may
+// be about to start, but a name that is unknown stays so.
+func dialError(err error) error {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+		return link.Permanent(fmt.Errorf("unknown host %s", dns.Name))
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		err = op.Err
+	}
+	if sys, ok := errors.AsType[*os.SyscallError](err); ok {
+		err = sys.Err
+	}
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return errors.New("nobody listens there (connection refused)")
+	case errors.Is(err, fs.ErrNotExist):
+		return errors.New("nobody listens there (the socket does not exist)")
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.ENOTSOCK):
+		return link.Permanent(err)
+	}
+	return err
+}
+
+// address is where a URL leads.
+func address(u transport.URL) (network, address string, err error) {
+	if u.Scheme == "unix" {
+		path := u.Path
+		if u.Host != "" || path == "" {
+			return "", "", fmt.Errorf("%s: it is written unix:PATH", u)
+		}
+		if len(path) > 107 { // unix(7): sun_path
+			return "", "", fmt.Errorf("%s: the path of a socket has at most 107 bytes, this has %d", u, len(path))
+		}
+		return "unix", path, nil
+	}
+	_, port, err := net.SplitHostPort(u.Host)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil || u.Name() != "" {
+		return "", "", fmt.Errorf("%s: it is written tcp://HOST:PORT", u)
+	}
+	return "tcp", u.Host, nil
+}

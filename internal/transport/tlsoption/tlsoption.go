@@ -1,0 +1,150 @@
+// Package tlsoption reads the options of a URL that say how a connection is
+// encrypted. They are the same for every transport that has TLS.
+package tlsoption
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+
+	"pipeworks/internal/transport"
+)
+
+// Options are those of a URL. The modes have the names that sqlpipe's database
+// URLs have.
+var Options = []transport.Option{
+	{Name: "tls", Usage: "disabled (the default), required (encrypted, whoever it is), verify-ca, verify-identity (the default with another tls- option)"},
+	{Name: "tls-ca", Usage: "file of the certificates to trust; where one listens: whose clients are let in"},
+	{Name: "tls-cert", Usage: "file of the own certificate"},
+	{Name: "tls-key", Usage: "file of its key"},
+}
+
+// mode is what the options ask for.
+func mode(u transport.URL) (string, error) {
+	switch m := u.Option("tls"); m {
+	case "disabled", "required", "verify-ca", "verify-identity":
+		return m, nil
+	case "":
+		for _, o := range Options[1:] {
+			if u.Option(o.Name) != "" {
+				return "verify-identity", nil
+			}
+		}
+		return "disabled", nil
+	default:
+		return "", fmt.Errorf("%s: option tls=%s: it is one of disabled, required, verify-ca, verify-identity", u, m)
+	}
+}
+
+// Client is the configuration of who connects; nil: not encrypted.
+func Client(u transport.URL) (*tls.Config, error) {
+	m, err := mode(u)
+	if err != nil || m == "disabled" {
+		return nil, err
+	}
+	host, _, err := net.SplitHostPort(u.Host)
+	if err != nil {
+		host = u.Host
+	}
+	if host == "" {
+		host = "localhost"
+	}
+	c := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	if c.RootCAs, err = authorities(u); err != nil {
+		return nil, err
+	}
+	if u.Option("tls-cert") != "" {
+		if err := ownCertificate(c, u); err != nil {
+			return nil, err
+		}
+	}
+	if m != "verify-identity" {
+		c.InsecureSkipVerify = true // verified below, or not asked for
+	}
+	if m == "verify-ca" {
+		roots := c.RootCAs
+		c.VerifyConnection = func(s tls.ConnectionState) error {
+			o := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool()}
+			for _, cert := range s.PeerCertificates[1:] {
+				o.Intermediates.AddCert(cert)
+			}
+			_, err := s.PeerCertificates[0].Verify(o)
+			return err
+		}
+	}
+	return c, nil
+}
+
+// Server is the configuration of who listens; nil: not encrypted. With tls-ca
+// only clients with a certificate of those authorities are let in.
+func Server(u transport.URL) (*tls.Config, error) {
+	m, err := mode(u)
+	if err != nil || m == "disabled" {
+		return nil, err
+	}
+	if u.Option("tls-cert") == "" {
+		return nil, fmt.Errorf("%s: to listen with TLS takes the options tls-cert and tls-key", u)
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if err := ownCertificate(c, u); err != nil {
+		return nil, err
+	}
+	if c.ClientCAs, err = authorities(u); err != nil {
+		return nil, err
+	}
+	if c.ClientCAs != nil {
+		c.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return c, nil
+}
+
+func ownCertificate(c *tls.Config, u transport.URL) error {
+	key := u.Option("tls-key")
+	if key == "" {
+		key = u.Option("tls-cert") // which may hold both
+	}
+	pair, err := tls.LoadX509KeyPair(u.Option("tls-cert"), key)
+	if err != nil {
+		return fmt.Errorf("%s: options tls-cert and tls-key: %w", u, err)
+	}
+	c.Certificates = []tls.Certificate{pair}
+	return nil
+}
+
+// authorities are those of tls-ca; nil: the system's.
+func authorities(u transport.URL) (*x509.CertPool, error) {
+	path := u.Option("tls-ca")
+	if path == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: option tls-ca: %w", u, err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s: option tls-ca: no certificate in %s", u, path)
+	}
+	return pool, nil
+}
+
+// Handshake makes c, which it closes if it fails, an encrypted connection.
+func Handshake(ctx context.Context, c *tls.Conn) error {
+	err := c.HandshakeContext(ctx)
+	if err == nil {
+		return nil
+	}
+	c.Close()
+	var plain tls.RecordHeaderError
+	switch {
+	case errors.As(err, &plain):
+		return errors.New("TLS: the other side speaks without it")
+	case ctx.Err() != nil:
+		return errors.New("TLS: no answer: does the other side speak it?")
+	}
+	return fmt.Errorf("TLS: %w", err)
+}
