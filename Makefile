@@ -10,6 +10,7 @@ GOLANGCI_VERSION = v2.13.2
 FUZZTIME = 5s
 
 TOOLS := $(patsubst cmd/%/main.go,%,$(wildcard cmd/*/main.go))
+FIGURES := test/bench/figures# a module of its own
 GOLANGCI := .cache/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 SCRIPTS := internal/fifomerge/attach.sh $(shell grep -rlI --exclude-dir=testdata --exclude='*.go' '^#!.*sh$$' .ci scripts test examples)
 
@@ -20,7 +21,7 @@ export GOFLAGS += -buildvcs=false
 endif
 
 .NOTPARALLEL:
-.PHONY: build test demo lint format vet golangci shellcheck fuzz bench install completions packages clean help
+.PHONY: build test demo lint format vet golangci shellcheck fuzz bench figures install completions packages clean help
 
 build: ## build the tools into bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $(BIN)/ ./cmd/...
@@ -41,10 +42,12 @@ vet:
 	@echo '== go vet, for macOS too'
 	@go vet ./...
 	@GOOS=darwin CGO_ENABLED=0 go vet ./...
+	@go -C $(FIGURES) vet
 
 golangci: $(GOLANGCI)
 	@echo '== golangci-lint $(GOLANGCI_VERSION)'
 	@$(GOLANGCI) run
+	@cd $(FIGURES) && '$(CURDIR)/$(GOLANGCI)' run
 
 $(GOLANGCI):
 	@echo '== golangci-lint $(GOLANGCI_VERSION): building it into $(@D)'
@@ -60,6 +63,9 @@ fuzz: ## run each fuzz target for FUZZTIME
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
+figures: ## draw docs/figures anew, from test/bench/results
+	go -C $(FIGURES) run . ../results ../../../docs/figures
+
 SHARE = $(DESTDIR)$(PREFIX)/share
 
 install: build ## install the tools, man pages, completions, docs and examples below DESTDIR/PREFIX
@@ -71,9 +77,9 @@ install: build ## install the tools, man pages, completions, docs and examples b
 	install -m 644 completions/bash/* '$(SHARE)/bash-completion/completions'
 	install -m 644 completions/zsh/* '$(SHARE)/zsh/site-functions'
 	install -m 644 completions/fish/* '$(SHARE)/fish/vendor_completions.d'
-	install -m 644 README.md CHANGELOG.md docs/* '$(SHARE)/doc/pipeworks'
+	install -m 644 README.md CHANGELOG.md docs/*.md '$(SHARE)/doc/pipeworks'
 	install -m 644 LICENSE '$(SHARE)/doc/pipeworks/copyright'
-	cp -R examples '$(SHARE)/doc/pipeworks'
+	cp -R examples docs/figures '$(SHARE)/doc/pipeworks'
 
 completions: build ## write the completions anew, from the flags of the tools
 	for tool in $(TOOLS); do \
