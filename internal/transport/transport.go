@@ -194,7 +194,7 @@ type Frame struct {
 }
 
 // FrameKind says what a frame means. See the protocols: of messages in
-// transport/link, of calls in internal/relay.
+// transport/link, of calls in transport/rpc.
 type FrameKind uint8
 
 // MaxFrame is the longest data of a frame: the longest record, and some.
