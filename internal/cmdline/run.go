@@ -137,7 +137,8 @@ func printOthers(stderr io.Writer, tool string, err error, sig *signalError) {
 }
 
 // printError prints each of the errors that err joins on a line of its own.
-// A database error begins as the mysql client prints it, not with the tool.
+// A database error begins as the mysql client prints it, not with the tool. One
+// without words is a status alone: there is nothing to add.
 func printError(stderr io.Writer, tool string, err error) {
 	if errs := joined(err); errs != nil {
 		for _, e := range errs {
@@ -146,6 +147,9 @@ func printError(stderr io.Writer, tool string, err error) {
 		return
 	}
 	message := err.Error()
+	if message == "" {
+		return
+	}
 	if !strings.HasPrefix(message, "ERROR ") {
 		message = tool + ": " + message
 	}

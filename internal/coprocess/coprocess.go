@@ -24,6 +24,9 @@ type Pool struct {
 	Stderr io.Writer // of the command
 	Keep   int       // idle ones to hold on to
 
+	// Patience is how long a line may wait for its answer; 0 is for ever.
+	Patience time.Duration
+
 	mu   sync.Mutex
 	idle []*process
 }
@@ -136,9 +139,12 @@ func (p *Pool) Answer(ctx context.Context, question []byte, out io.Writer) error
 		return err
 	}
 	for line := range bytes.SplitSeq(bytes.TrimSuffix(question, []byte{'\n'}), []byte{'\n'}) {
-		if err := c.ask(ctx, append(bytes.Clone(line), '\n'), out); err != nil {
+		if err := p.ask(ctx, c, append(bytes.Clone(line), '\n'), out); err != nil {
 			ended := c.end()
+			_, silent := errors.AsType[*SilentError](err)
 			switch {
+			case silent:
+				return err
 			case ctx.Err() != nil:
 				return context.Cause(ctx)
 			case err == io.EOF && ended != nil:
@@ -155,6 +161,35 @@ func (p *Pool) Answer(ctx context.Context, question []byte, out io.Writer) error
 	}
 	p.put(c)
 	return nil
+}
+
+// SilentError is a command that lives and does not answer a line.
+type SilentError struct {
+	Command string
+	After   time.Duration
+}
+
+func (e *SilentError) Error() string {
+	return fmt.Sprintf("%s has not answered a line within %v", e.Command, e.After)
+}
+
+// Hint is the cure of the usual cause.
+func (e *SilentError) Hint() string {
+	return "does it keep its answers in a buffer? stdbuf -oL before it helps, or an option of its own such as --line-buffered or --unbuffered, or fflush in its source"
+}
+
+// ask lets c answer a line in time.
+func (p *Pool) ask(ctx context.Context, c *process, line []byte, out io.Writer) error {
+	if p.Patience == 0 {
+		return c.ask(ctx, line, out)
+	}
+	late, cancel := context.WithTimeoutCause(ctx, p.Patience, &SilentError{p.Args[0], p.Patience})
+	defer cancel()
+	err := c.ask(late, line, out)
+	if err != nil && late.Err() != nil {
+		return context.Cause(late)
+	}
+	return err
 }
 
 // ask writes a line and copies the answer, a line, to out. io.EOF says that the

@@ -28,10 +28,18 @@ type Trace struct {
 	Receive   time.Duration // writing the answer
 }
 
-// StoppedError is a call that the server ended, or could not begin.
-type StoppedError struct{ Reason string }
+// StoppedError is a call whose answer is not whole.
+type StoppedError struct {
+	Exit
+}
 
-func (e *StoppedError) Error() string { return e.Reason }
+func (e *StoppedError) Error() string { return e.Exit.Error }
+
+// ExitStatus is that of the command, if that is what went wrong.
+func (e *StoppedError) ExitStatus() int { return max(1, e.Status) }
+
+// Hint is the server's.
+func (e *StoppedError) Hint() string { return e.Exit.Hint }
 
 // ErrGone is a server that is not there any more, and has not said how the call
 // ended.
@@ -106,7 +114,7 @@ func (c *caller) call(ctx context.Context) (Exit, error) {
 	case ctx.Err() != nil:
 		return e, context.Cause(ctx)
 	case err == nil:
-		return e, &StoppedError{e.Error}
+		return e, &StoppedError{e}
 	}
 	return e, err
 }
@@ -187,7 +195,7 @@ func (c *caller) answer(begun time.Time) (e Exit, err error) {
 			}
 			return e, err
 		case refuse:
-			return e, &StoppedError{string(f.Data)}
+			return e, &StoppedError{Exit{Error: string(f.Data)}}
 		default:
 			err = fmt.Errorf("%w: %d", errSense, f.Kind)
 		}

@@ -70,6 +70,7 @@ const (
 type Exit struct {
 	Status int    `json:"status"`          // as a shell has it: 128 and the number of a signal
 	Error  string `json:"error,omitempty"` // what kept the command from its end; then the answer is not whole
+	Hint   string `json:"hint,omitempty"`  // the cure, if it is known
 	Times  Times  `json:"times"`
 }
 

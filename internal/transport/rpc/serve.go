@@ -69,7 +69,7 @@ func Serve(ctx context.Context, conn transport.Conn, handle Handler) error {
 
 	e := handle(ctx, &Incoming{conn.Peer(), s.input, s.output, s.errput, s.line})
 	if ctx.Err() != nil {
-		e.Error = context.Cause(ctx).Error()
+		e.Status, e.Error = 1, context.Cause(ctx).Error()
 	}
 	if context.Cause(ctx) == errHungUp {
 		if err := <-hungUp; err != io.EOF {

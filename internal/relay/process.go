@@ -1,0 +1,111 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"pipeworks/internal/transport/rpc"
+)
+
+// childGrace is how long a command that is told to end has time to do so.
+const childGrace = 2 * time.Second
+
+// run answers a call by a process of its own. When ctx ends, so does it, with
+// all that it has started. Its input has no end before the request has.
+func run(ctx context.Context, args []string, in *rpc.Incoming) (e rpc.Exit) {
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), "RELAY_PEER="+in.Peer)
+	cmd.SysProcAttr = ownGroup()
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return failedStart(args[0], err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return failedStart(args[0], err)
+	}
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return failedStart(args[0], err)
+	}
+	if err := cmd.Start(); err != nil {
+		return failedStart(args[0], err)
+	}
+	begun := time.Now()
+	ended, killed := make(chan struct{}), make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(killed)
+		endGroup(cmd.Process.Pid, ended, stdout, stderr)
+	})
+	go func() {
+		if _, err := io.Copy(stdin, in.Stdin); err == nil || ctx.Err() == nil { // it is whole, or not wanted
+			_ = stdin.Close()
+		}
+	}()
+	var answer sync.WaitGroup
+	answer.Go(func() { pass(in.Stdout, stdout) })
+	answer.Go(func() { pass(in.Stderr, stderr) })
+	answer.Wait()
+	err = cmd.Wait()
+	close(ended)
+	if !stop() {
+		<-killed
+	}
+	e.Times.Run = time.Since(begun)
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		e.Status = exitStatus(exit)
+		if !exit.Exited() {
+			e.Error = fmt.Sprintf("%s: %v", args[0], err)
+		}
+	} else if err != nil {
+		e.Status, e.Error = 1, err.Error()
+	}
+	return e
+}
+
+// pass passes on what a command writes. When nobody takes it, the command's
+// next write tells it so.
+func pass(to io.Writer, from io.ReadCloser) {
+	if _, err := io.Copy(to, from); err != nil {
+		from.Close()
+	}
+}
+
+// endGroup tells a group of processes to end, and kills what is left of it a
+// while after, or when its first process has ended.
+func endGroup(pid int, ended <-chan struct{}, pipes ...io.ReadCloser) {
+	_ = syscall.Kill(-pid, syscall.SIGTERM)
+	select {
+	case <-ended:
+	case <-time.After(childGrace):
+	}
+	_ = syscall.Kill(-pid, syscall.SIGKILL)
+	for _, p := range pipes { // somebody outside of the group may have them, too
+		p.Close()
+	}
+}
+
+// failedStart is what a shell has for a command that cannot be run.
+func failedStart(name string, err error) rpc.Exit {
+	e := rpc.Exit{Status: 126, Error: fmt.Sprintf("%s: %v", name, err)}
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		e.Status = 127
+	}
+	return e
+}
+
+// exitStatus is the status as a shell has it.
+func exitStatus(exit *exec.ExitError) int {
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return exit.ExitCode()
+}
