@@ -18,7 +18,7 @@ import (
 // line is a normalised argument list.
 type line struct {
 	command  *Command // the verb's, or the tool's own
-	verb     string
+	path     string   // what calls it: the tool's name, and the verb's
 	flags    []string // --name or --name=value
 	operands []string
 	brief    bool // the help that is wanted was last asked for by -h
@@ -65,7 +65,7 @@ func repeats(f cli.Flag) bool {
 }
 
 func normalise(root *Command, args []string) (*line, error) {
-	l := &line{command: root}
+	l := &line{command: root, path: root.Name}
 	if len(root.Verbs) > 0 {
 		var err error
 		if args, err = l.takeVerb(root, args); err != nil {
@@ -101,7 +101,7 @@ func normalise(root *Command, args []string) (*line, error) {
 			f := table[name]
 			switch {
 			case f == nil || len(name) == 1:
-				return l, unknownFlag("--"+name, table)
+				return l, l.unknownFlag("--"+name, table)
 			case !takesValue(f) && hasValue:
 				return l, Usagef("--%s takes no value", name)
 			case takesValue(f) && !hasValue:
@@ -115,7 +115,7 @@ func normalise(root *Command, args []string) (*line, error) {
 			for letters := arg[1:]; letters != ""; {
 				f := table[letters[:1]]
 				if f == nil {
-					return l, unknownFlag("-"+firstRune(letters), table)
+					return l, l.unknownFlag("-"+firstRune(letters), table)
 				}
 				name := letters[:1]
 				letters = letters[1:]
@@ -170,18 +170,16 @@ func (l *line) takeVerb(root *Command, args []string) ([]string, error) {
 		}
 		for _, verb := range root.Verbs {
 			if verb.Name == arg {
-				l.command, l.verb = verb, arg
+				l.command, l.path = verb, root.Name+" "+arg
 				return slices.Delete(slices.Clone(args), i, i+1), nil
 			}
 		}
-		names := make([]string, len(root.Verbs))
-		for j, verb := range root.Verbs {
-			names[j] = verb.Name
+		names := root.verbNames()
+		hint := "the verbs are " + strings.Join(names, ", ")
+		if j := slices.IndexFunc(args[i:], func(s string) bool { return slices.Contains(names, s) }); j > 0 {
+			hint = fmt.Sprintf("the verb stands first: %s %s", root.Name, args[i+j])
 		}
-		return args, &usageError{
-			err:  fmt.Errorf("unknown verb %q", arg),
-			hint: suggest(arg, names, "the verbs are "+strings.Join(names, ", ")),
-		}
+		return args, &usageError{err: fmt.Errorf("unknown verb %q", arg), hint: suggest(arg, names, hint)}
 	}
 	return args, nil
 }
@@ -213,7 +211,7 @@ func firstRune(s string) string {
 	return ""
 }
 
-func unknownFlag(flag string, table flagTable) error {
+func (l *line) unknownFlag(flag string, table flagTable) error {
 	var names []string
 	for name := range table {
 		if len(name) > 1 {
@@ -221,7 +219,11 @@ func unknownFlag(flag string, table flagTable) error {
 		}
 	}
 	slices.Sort(names)
-	return &usageError{err: fmt.Errorf("unknown flag %s", flag), hint: suggest(flag, names, "")}
+	hint := l.command.FlagHint
+	if hint == "" {
+		hint = l.path + " -h shows the flags"
+	}
+	return &usageError{err: fmt.Errorf("unknown flag %s", flag), hint: suggest(flag, names, hint)}
 }
 
 // suggest names the word that was probably meant.

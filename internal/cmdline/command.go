@@ -28,6 +28,7 @@ type Command struct {
 	Examples    []Example
 	Flags       []cli.Flag // without those that every command has
 	Usual       []string   // of a tool: names of the flags that -h tells of, its verbs' too
+	FlagHint    string     // what to do about a flag that it does not have; "": see the help
 	Verbs       []*Command
 	Action      func(ctx context.Context, inv *Invocation) error
 

@@ -36,7 +36,6 @@ func Run(ctx context.Context, c *Command, args []string, s Streams) int {
 	}
 	s.Err = asTerminal(s.Err)
 	l, err := normalise(c, args)
-	path := strings.TrimSpace(c.Name + " " + l.verb)
 	if err != nil {
 		return report(ctx, c.Name, s.Err, err)
 	}
@@ -45,9 +44,9 @@ func Run(ctx context.Context, c *Command, args []string, s Streams) int {
 		out := stream.NewOutput("stdout", s.Out)
 		var text strings.Builder
 		if l.brief {
-			l.command.writeShortHelp(&text, path, c.Usual)
+			l.command.writeShortHelp(&text, l.path, c.Usual)
 		} else {
-			l.command.writeHelp(&text, path)
+			l.command.writeHelp(&text, l.path)
 		}
 		_, err := io.WriteString(out, text.String())
 		return report(ctx, c.Name, s.Err, err)
@@ -62,12 +61,12 @@ func Run(ctx context.Context, c *Command, args []string, s Streams) int {
 		}
 		return report(ctx, c.Name, s.Err, err)
 	case l.command.Action == nil:
-		l.command.writeShortHelp(s.Err, path, c.Usual)
+		l.command.writeShortHelp(s.Err, l.path, c.Usual)
 		return 2
 	}
 	err = l.call(ctx, c.Name, s)
 	if errors.Is(err, errNoInput) {
-		l.command.writeShortHelp(s.Err, path, c.Usual)
+		l.command.writeShortHelp(s.Err, l.path, c.Usual)
 		return 2
 	}
 	return report(ctx, c.Name, s.Err, err)
@@ -91,7 +90,7 @@ func (l *line) call(ctx context.Context, tool string, s Streams) error {
 		ErrWriter:                 s.Err,
 		ExitErrHandler:            func(*cli.Context, error) {},
 		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
-			return Usagef("%s", strings.Replace(err.Error(), "for flag -", "for --", 1))
+			return badValue(err)
 		},
 		Action: func(c *cli.Context) error {
 			inv := &Invocation{Context: c, tool: tool, command: l.command, streams: s, operands: c.Args().Slice(), meter: &progress.Meter{}}
@@ -107,6 +106,16 @@ func (l *line) call(ctx context.Context, tool string, s Streams) error {
 		},
 	}
 	return app.RunContext(ctx, append([]string{tool}, l.args()...))
+}
+
+// badValue is an error of the flag parser about a value, in our words.
+func badValue(err error) error {
+	message := strings.Replace(err.Error(), "for flag -", "for --", 1)
+	bad, isValue := strings.CutSuffix(message, ": parse error")
+	if !isValue {
+		return Usagef("%s", message)
+	}
+	return UsageHint(errors.New(bad), "it takes a whole number, or for a TIME 250ms, 10s, 1m30s or a number of seconds")
 }
 
 // report prints an error, with its hint, and returns the exit status.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"pipeworks/internal/stream"
 )
 
 // maxWindow is how far back a zstd file may refer, which is memory: as far as
@@ -20,9 +22,9 @@ const maxWindow = 128 << 20
 var errCutOff = errors.New("the compressed data is cut off")
 
 // NewReader reads the content of the file called name, whose bytes are r:
-// decompressed if the name ends in .gz or .zst, else r itself. The content
-// of several files behind one another is that of all. An end within the
-// compressed data, an empty file too, is an error.
+// decompressed if the name ends in .gz or .zst, else r itself, which must not
+// look compressed. The content of several files behind one another is that of
+// all. An end within the compressed data, an empty file too, is an error.
 func NewReader(name string, r io.Reader) (io.Reader, error) {
 	var open func(*bufio.Reader) (io.Reader, error)
 	switch strings.ToLower(filepath.Ext(name)) {
@@ -31,7 +33,7 @@ func NewReader(name string, r io.Reader) (io.Reader, error) {
 	case ".zst":
 		open = openZstd
 	default:
-		return r, nil
+		return stream.Unpacked(name, r)
 	}
 	in := bufio.NewReaderSize(r, 64<<10)
 	if _, err := in.Peek(1); err == io.EOF {

@@ -10,7 +10,6 @@ import (
 	"os"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -141,8 +140,8 @@ func action(ctx context.Context, inv *cmdline.Invocation) error {
 		return err
 	}
 	in, err := inv.Inputs(inv.Operands())
-	if errors.Is(err, fs.ErrNotExist) && strings.Contains(strings.Join(inv.Operands(), ""), "://") {
-		err = cmdline.UsageHint(err, "a URL comes on standard input: echo URL | crawl")
+	if errors.Is(err, fs.ErrNotExist) {
+		err = cmdline.UsageHint(err, "a FILE is a list of URLs; a single one comes on standard input: echo URL | crawl")
 	}
 	if err != nil {
 		return err
@@ -197,7 +196,7 @@ func extraction(inv *cmdline.Invocation) (cfg extract.Config, err error) {
 	for _, text := range inv.StringSlice("select") {
 		s, err := extract.ParseSelector(text)
 		if err != nil {
-			return cfg, cmdline.Usagef("--select %w", err)
+			return cfg, cmdline.UsageHint(fmt.Errorf("--select %w", err), selectHint)
 		}
 		cfg.Select = append(cfg.Select, s)
 	}
@@ -210,11 +209,13 @@ func extraction(inv *cmdline.Invocation) (cfg extract.Config, err error) {
 	}
 	if inv.IsSet("each") {
 		if cfg.Each, err = extract.ParseEach(inv.String("each")); err != nil {
-			return cfg, cmdline.Usagef("--each %w", err)
+			return cfg, cmdline.UsageHint(fmt.Errorf("--each %w", err), "such as --each tr or --each '.card > a'")
 		}
 	}
 	return cfg, nil
 }
+
+const selectHint = "name=CSS is an element's text, name=CSS@href an attribute, name[]=CSS all of them"
 
 // config gives the flags their meaning.
 func config(inv *cmdline.Invocation) (cfg Config, err error) {

@@ -152,11 +152,29 @@ type Summary struct {
 	Bytes     int64 `json:"bytes"`     // of all pages
 }
 
-// FailedError ends a run in which some pages could not be had.
-type FailedError struct{ Failed, Of int64 }
+// FailedError ends a run in which some pages could not be had. It tells of the
+// first: whoever takes some fields of the records alone sees no other reason.
+type FailedError struct {
+	Failed, Of int64
+	seq        int64 // of the first
+	first      *pageError
+}
 
 func (e *FailedError) Error() string {
-	return fmt.Sprintf("%d of %d pages could not be had", e.Failed, e.Of)
+	return fmt.Sprintf("%d of %d pages could not be had; seq %d: %s", e.Failed, e.Of, e.seq, e.first.Message)
+}
+
+// Hint is what to do about the first.
+func (e *FailedError) Hint() string {
+	switch e.first.Kind {
+	case kindURL:
+		return "a URL is written http://host/path; in records --url-field names its field"
+	case kindRobots:
+		return "--ignore-robots fetches what robots.txt forbids, such as on a site of your own"
+	case kindTLS:
+		return "$SSL_CERT_FILE names a file of the certificates to trust"
+	}
+	return ""
 }
 
 // ExitStatus is the status of a run that went to its end.
@@ -235,7 +253,7 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (Summ
 		return sum, err
 	}
 	if sum.Failed > 0 && !cfg.ErrorsOK {
-		return sum, errors.Join(cfg.Rejects.Err(), &FailedError{sum.Failed, sum.Out})
+		return sum, errors.Join(cfg.Rejects.Err(), &FailedError{sum.Failed, sum.Out, w.failed.seq, w.failed.err})
 	}
 	return sum, cfg.Rejects.Err()
 }

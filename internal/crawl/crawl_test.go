@@ -198,7 +198,7 @@ func TestStatus(t *testing.T) {
 	if sum, err := run(Config{}, ""); err != nil || sum != (Summary{}) {
 		t.Errorf("empty input: %+v, %v", sum, err)
 	}
-	if _, err := run(Config{}, "x\n"); exit(err) != 3 || err.Error() != "1 of 1 pages could not be had" {
+	if _, err := run(Config{}, "x\n"); exit(err) != 3 || err.Error() != "1 of 1 pages could not be had; seq 1: not a URL: no scheme and no host name" {
 		t.Errorf("bad URL: %v, status %d", err, exit(err))
 	}
 	if _, err := run(Config{ErrorsOK: true}, "x\n"); err != nil {

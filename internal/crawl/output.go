@@ -64,7 +64,6 @@ type row struct {
 	seq    int64
 	task   *task          // nil: the input has no record
 	values []record.Value // of all fields, input last, for each record of the task
-	failed bool
 	bytes  int
 
 	unchanged bool   // the task has no record for that
@@ -82,6 +81,7 @@ type writer struct {
 	order  *order // nil: as they come
 	done   func(*task)
 	sum    Summary
+	failed *task // the first that did; nil: none
 
 	progress *Progress
 	walks    bool // over pages that may be done
@@ -171,7 +171,10 @@ func (w *writer) row(r *row) error {
 		w.meter.AddRecords(1)
 	}
 	w.sum.Bytes += int64(r.bytes)
-	if r.failed {
+	if r.task.err != nil {
+		if w.failed == nil || r.task.seq < w.failed.seq {
+			w.failed = r.task
+		}
 		w.sum.Failed++
 	}
 	if w.progress.notes() {

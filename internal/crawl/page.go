@@ -28,7 +28,6 @@ func (c *crawler) emit(ctx context.Context, t *task, a *answer) {
 			r.stored = t.to.href
 		}
 	}
-	r.failed = t.err != nil
 	c.send(ctx, r)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"pipeworks/internal/stream"
@@ -33,6 +34,7 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // Numbers that mean something here. Those of SQLite are below 1000.
 const (
+	sqliteError  = 1
 	sqliteBusy   = 5
 	sqliteLocked = 6
 
@@ -40,9 +42,14 @@ const (
 	erDatabaseDenied     = 1044
 	erAccessDenied       = 1045
 	erUnknownCommand     = 1047 // a Galera node that is not ready
+	erNoDatabase         = 1046
 	erUnknownDatabase    = 1049
 	erServerShutdown     = 1053
+	erBadField           = 1054
+	erDuplicateEntry     = 1062
+	erParse              = 1064
 	erHostNotPrivileged  = 1130
+	erNoSuchTable        = 1146
 	erPacketTooLarge     = 1153
 	erUnknownVariable    = 1193
 	erLockWaitTimeout    = 1205
@@ -82,6 +89,35 @@ func (e *Error) ConnectionLost() bool {
 	return false
 }
 
+// NoTable reports whether there is no table of the name.
+func (e *Error) NoTable() bool {
+	return e.Number == erNoSuchTable || e.sqlite("no such table: ")
+}
+
+// NoColumn reports whether the table has no column of the name.
+func (e *Error) NoColumn() bool {
+	return e.Number == erBadField || e.sqlite("no such column: ") || e.sqlite("table ")
+}
+
+// Syntax reports whether it is no statement.
+func (e *Error) Syntax() bool {
+	return e.Number == erParse || e.sqlite("near ") || e.sqlite("unrecognized token: ")
+}
+
+// Duplicate reports whether there is a row of the key.
+func (e *Error) Duplicate() bool {
+	return e.Number == erDuplicateEntry || e.State == "SQLITE_CONSTRAINT_PRIMARYKEY" || e.State == "SQLITE_CONSTRAINT_UNIQUE"
+}
+
+// NoKey reports whether a table has no key for an upsert.
+func (e *Error) NoKey() bool { return e.sqlite("ON CONFLICT clause does not match") }
+
+// sqlite reports whether it is the error of SQLite whose message begins so:
+// there is one code for all that is wrong with the text of a statement.
+func (e *Error) sqlite(message string) bool {
+	return e.Number == sqliteError && strings.HasPrefix(e.Message, message)
+}
+
 // Hint is what to do about the error; empty if the message says it all.
 func (e *Error) Hint() string {
 	switch e.Number {
@@ -91,6 +127,8 @@ func (e *Error) Hint() string {
 		return "user and password are in $PIPEWORKS_DB (mysql://user:password@host/db) or an option file, or --password-file tells the password"
 	case erUnknownDatabase:
 		return "a URL without a database name connects, too: then CREATE DATABASE"
+	case erNoDatabase:
+		return "the last part of the URL names it: mysql://user@host/NAME"
 	case crServerLost:
 		return "it is not known whether the statement was run"
 	case erPacketTooLarge:
@@ -120,7 +158,8 @@ type StatementError struct {
 	Source string // the input's name: a file, or stdin
 	Line   int    // where it begins, from 1
 	Err    error
-	Last   int // not 0: it is one of those from Line to this one, and not known which
+	Last   int    // not 0: it is one of those from Line to this one, and not known which
+	Cure   string // "": what Err says
 }
 
 func (e *StatementError) Error() string {
@@ -138,3 +177,11 @@ func (e *StatementError) Error() string {
 }
 
 func (e *StatementError) Unwrap() error { return e.Err }
+
+// Hint is what to do about the error.
+func (e *StatementError) Hint() string {
+	if inner, ok := e.Err.(interface{ Hint() string }); ok && e.Cure == "" {
+		return inner.Hint()
+	}
+	return e.Cure
+}

@@ -15,11 +15,11 @@ func TestStatementError(t *testing.T) {
 		want string
 	}{
 		// As the mysql client prints them.
-		{StatementError{"stdin", 3, missing, 0}, "ERROR 1146 (42S02) at line 3: Table 'd.t' doesn't exist"},
-		{StatementError{"x.sql", 3, missing, 0}, "ERROR 1146 (42S02) at line 3 in file: 'x.sql': Table 'd.t' doesn't exist"},
-		{StatementError{"", 1, errors.New("unknown command"), 0}, "ERROR at line 1: unknown command"},
-		{StatementError{"stdin", 1, lost, 0}, "ERROR 2013 (HY000) at line 1: Lost connection (unexpected EOF)"},
-		{StatementError{"stdin", 1, lost, 9}, "ERROR 2013 (HY000) somewhere from line 1 to 9: Lost connection (unexpected EOF)"},
+		{StatementError{Source: "stdin", Line: 3, Err: missing}, "ERROR 1146 (42S02) at line 3: Table 'd.t' doesn't exist"},
+		{StatementError{Source: "x.sql", Line: 3, Err: missing}, "ERROR 1146 (42S02) at line 3 in file: 'x.sql': Table 'd.t' doesn't exist"},
+		{StatementError{Source: "", Line: 1, Err: errors.New("unknown command")}, "ERROR at line 1: unknown command"},
+		{StatementError{Source: "stdin", Line: 1, Err: lost}, "ERROR 2013 (HY000) at line 1: Lost connection (unexpected EOF)"},
+		{StatementError{Source: "stdin", Line: 1, Err: lost, Last: 9}, "ERROR 2013 (HY000) somewhere from line 1 to 9: Lost connection (unexpected EOF)"},
 	}
 	for _, tt := range tests {
 		if got := tt.err.Error(); got != tt.want {

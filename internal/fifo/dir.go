@@ -74,10 +74,10 @@ func (d *Dir) Lock() error {
 		<-time.After(5 * time.Millisecond)
 		err = flock(d.f, unix.LOCK_EX|unix.LOCK_NB)
 	}
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = ErrLocked
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		return &Error{Path: d.path, Err: ErrLocked, hint: "end that one first, or take another directory"}
+	case err != nil:
 		return &Error{Path: d.path, Err: err}
 	}
 	return nil

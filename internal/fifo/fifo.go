@@ -61,9 +61,13 @@ func Check(path string) error {
 		return &Error{Path: path, Err: bare(err)}
 	}
 	if info.Mode().Type() != fs.ModeNamedPipe {
-		return &Error{Path: path, Err: ErrNotFIFO, hint: "a redirection makes a file where no pipe is yet: remove it, and start the reader first"}
+		return notFIFO(path)
 	}
 	return nil
+}
+
+func notFIFO(path string) error {
+	return &Error{Path: path, Err: ErrNotFIFO, hint: "if a redirection made a file where no pipe was yet, remove it, and start the reader first"}
 }
 
 // open opens the pipe and makes sure that it is one.
@@ -73,12 +77,14 @@ func open(path string, flag int) (*os.File, error) {
 		return nil, &Error{Path: path, Err: bare(err)}
 	}
 	info, err := f.Stat()
-	if err == nil && info.Mode().Type() != fs.ModeNamedPipe {
-		err = ErrNotFIFO
+	if err != nil {
+		err = &Error{Path: path, Err: err}
+	} else if info.Mode().Type() != fs.ModeNamedPipe {
+		err = notFIFO(path)
 	}
 	if err != nil {
 		f.Close()
-		return nil, &Error{Path: path, Err: err}
+		return nil, err
 	}
 	return f, nil
 }
@@ -88,12 +94,14 @@ func open(path string, flag int) (*os.File, error) {
 // can give up without having to open the pipe for reading: that would wake the
 // other writers for nobody.
 func OpenWhenRead(ctx context.Context, path string) (*os.File, error) {
+	const hint = "its reader comes first, such as fifomerge merge"
 	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		f, err := open(path, os.O_WRONLY|unix.O_NONBLOCK)
 		switch {
 		case errors.Is(err, syscall.ENXIO):
-			err = &Error{Path: path, Err: ErrNoReader}
+			err = &Error{Path: path, Err: ErrNoReader, hint: hint}
 		case errors.Is(err, fs.ErrNotExist):
+			err = &Error{Path: path, Err: errors.Unwrap(err), hint: hint}
 		default:
 			return f, err
 		}

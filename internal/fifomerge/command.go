@@ -3,6 +3,7 @@ package fifomerge
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -146,6 +147,10 @@ func runMerge(ctx context.Context, inv *cmdline.Invocation) error {
 // mergeInputs tells the operands that are patterns from those that are pipes.
 func mergeInputs(inv *cmdline.Invocation, cfg *MergeConfig) error {
 	for _, path := range inv.Operands() {
+		info, err := os.Stat(path)
+		if err == nil && info.IsDir() {
+			return cmdline.UsageHint(fmt.Errorf("%s is a directory", path), "merge --watch "+path+" merges the pipes in it")
+		}
 		if _, err := os.Lstat(path); err == nil || !strings.ContainsAny(path, "*?[") {
 			cfg.Pipes = append(cfg.Pipes, path)
 			continue

@@ -2,7 +2,10 @@ package fifomerge
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +22,7 @@ func serveCommand() *cmdline.Command {
 		Name:     "serve",
 		Summary:  "answer SQL from a database through named pipes",
 		Operands: "DIR [-- COMMAND...]",
+		FlagHint: "flags of a COMMAND stand behind --; fifomerge serve -h shows those of serve",
 		Examples: []cmdline.Example{
 			{Comment: "a database behind a directory", Line: "fifomerge serve /tmp/shop --db mysql://me@localhost/shop"},
 			{Comment: "ask it", Line: "fifomerge call /tmp/shop 'SELECT COUNT(*) FROM orders'"},
@@ -219,8 +223,13 @@ func runServe(ctx context.Context, inv *cmdline.Invocation) error {
 func runCall(ctx context.Context, inv *cmdline.Invocation) error {
 	start := time.Now()
 	operands := inv.Operands()
-	if len(operands) == 0 || len(operands) > 2 {
-		return cmdline.Usagef("call takes DIR and, unless it comes from standard input, one SQL text")
+	switch {
+	case len(operands) == 0 || len(operands) > 2:
+		return cmdline.UsageHint(errors.New("call takes DIR and, unless it comes from standard input, one SQL text"), "in quotes: fifomerge call DIR 'SQL'")
+	case len(operands) == 1 && strings.Contains(operands[0], " "):
+		if _, err := os.Stat(operands[0]); err != nil {
+			return cmdline.UsageHint(fmt.Errorf("no directory %q", operands[0]), "which DIR? fifomerge call DIR 'SQL'")
+		}
 	}
 	cfg := CallConfig{
 		Dir:        operands[0],

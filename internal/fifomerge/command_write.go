@@ -56,6 +56,7 @@ func runCommand() *cmdline.Command {
 		Name:     "run",
 		Summary:  "run commands and merge their outputs, a whole record at a time",
 		Operands: "COMMAND...",
+		FlagHint: "a COMMAND with flags is one argument, in quotes: fifomerge run 'ls -l'",
 		Examples: []cmdline.Example{
 			{Comment: "three hosts at once, each line with its command", Line: "fifomerge run --tag 'ssh web1 uptime' 'ssh web2 uptime' 'ssh web3 uptime'"},
 			{Comment: "two at a time", Line: "fifomerge run -j 2 './import a' './import b' './import c' > all.log"},

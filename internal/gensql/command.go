@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/big"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -272,6 +275,9 @@ func tableAction(verb Verb) func(context.Context, *cmdline.Invocation) error {
 		if len(operands) == 0 {
 			return cmdline.Usagef("no table named: %s TABLE", verb)
 		}
+		if isDataFile(operands[0]) {
+			return cmdline.UsageHint(fmt.Errorf("%s is a file: which table?", operands[0]), fmt.Sprintf("%s TABLE %s", verb, operands[0]))
+		}
 		cfg, err := tableConfig(inv, verb)
 		if err != nil {
 			return err
@@ -279,6 +285,17 @@ func tableAction(verb Verb) func(context.Context, *cmdline.Invocation) error {
 		cfg.Table = operands[0]
 		return runConfig(ctx, inv, cfg, operands[1:])
 	}
+}
+
+// isDataFile reports whether an operand names a file of records: forgetting
+// what stands before that is the likeliest mistake.
+func isDataFile(name string) bool {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".gz", ".zst":
+		info, err := os.Stat(name)
+		return err == nil && info.Mode().IsRegular()
+	}
+	return false
 }
 
 // tableConfig gives the flags of the verbs that are about a table their
@@ -410,6 +427,9 @@ func runQuery(ctx context.Context, inv *cmdline.Invocation) error {
 	if len(operands) == 0 {
 		return cmdline.Usagef("no statement: query 'SELECT … :name'")
 	}
+	if isDataFile(operands[0]) {
+		return cmdline.UsageHint(fmt.Errorf("%s is a file: which statement?", operands[0]), "query 'SQL' "+operands[0])
+	}
 	cfg := Config{Verb: Query, SQL: operands[0]}
 	for _, p := range inv.StringSlice("param") {
 		param, err := parseParam(p)
@@ -458,6 +478,9 @@ func runConfig(ctx context.Context, inv *cmdline.Invocation, cfg Config, files [
 		inputs = inv.OptionalInputs
 	}
 	in, err := inputs(files)
+	if cfg.Verb == Query && errors.Is(err, fs.ErrNotExist) {
+		err = cmdline.UsageHint(err, "the statement is one argument, in quotes: query 'SQL' FILE")
+	}
 	if err != nil {
 		return err
 	}

@@ -147,8 +147,11 @@ func run(ctx context.Context, cfg *Config, in stream.Inputs, w *statements, sum 
 	if err != nil {
 		return err
 	}
-	if q, ok := c.(*query); ok && !q.needsRecords() && len(in.Names) == 0 {
-		return q.once()
+	if q, ok := c.(*query); ok && !q.needsRecords() {
+		if len(in.Names) == 0 {
+			return q.once()
+		}
+		cfg.Warn("the statement takes nothing from the records, and is repeated for each: :name stands for a field")
 	}
 	err = in.Each(ctx, func(input *stream.Input) error {
 		input.OnIdle(func() error {
@@ -324,13 +327,17 @@ func orDefault(n, def int) int {
 }
 
 // usageError is a request that no record can satisfy.
-type usageError struct{ err error }
+type usageError struct {
+	err  error
+	hint string
+}
 
-func usage(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+func usage(format string, args ...any) error { return &usageError{err: fmt.Errorf(format, args...)} }
 
 func (e *usageError) Error() string   { return e.err.Error() }
 func (e *usageError) Unwrap() error   { return e.err }
 func (e *usageError) ExitStatus() int { return 2 }
+func (e *usageError) Hint() string    { return e.hint }
 
 // appendList appends items separated by commas.
 func appendList[T any](dst []byte, items []T, appendItem func([]byte, T) []byte) []byte {

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"pipeworks/internal/record"
 	"pipeworks/internal/sqltext"
@@ -65,7 +67,7 @@ func (cfg *Config) plan(columns []column) ([]column, error) {
 	}
 	for i, c := range columns {
 		if err := cfg.checkName(c.name); err != nil {
-			return nil, usage("column %q: %w", c.name, err)
+			return nil, &usageError{fmt.Errorf("column %.60q: %w", c.name, err), nameHint(c.name)}
 		}
 		if at(c.name) < i {
 			return nil, usage("column %q is named twice", c.name)
@@ -102,6 +104,14 @@ func (cfg *Config) checkName(name string) error {
 		return fmt.Errorf("--ascii: it is not ASCII, and a name cannot be written otherwise")
 	}
 	return cfg.Dialect.CheckIdent(name)
+}
+
+// nameHint is what to do about a name that is no text.
+func nameHint(name string) string {
+	if utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl) {
+		return ""
+	}
+	return "is the input text? --encoding says in which encoding, such as latin1 or utf-16le"
 }
 
 func columnNames(columns []column) string {

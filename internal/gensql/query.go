@@ -72,7 +72,7 @@ func (q *query) add(_ string, rec *record.Record) error {
 			v, ok = q.params[p.Name]
 		}
 		if !ok {
-			return dst, badRecord("", "no value for the parameter :%s", p.Name)
+			return dst, badRecord("the record has "+strings.Join(rec.Fields, ", "), "no value for the parameter :%s", p.Name)
 		}
 		return q.cfg.appendParam(dst, p, v)
 	})

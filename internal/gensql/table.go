@@ -3,7 +3,9 @@ package gensql
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"pipeworks/internal/record"
 	"pipeworks/internal/sqltext"
@@ -92,12 +94,23 @@ func (t *table) checkHeader(rec *record.Record) error {
 	if len(rec.Fields) == 1 && strings.ContainsAny(rec.Fields[0], ";|\t") {
 		t.cfg.Warn(fmt.Sprintf("the header is one field, %q: --delimiter says what stands between fields", rec.Fields[0]))
 	}
+	if i := slices.IndexFunc(rec.Fields, looksLikeData); i >= 0 && !t.cfg.Input.NoHeader && t.cfg.Input.HeaderNames == nil {
+		t.cfg.Warn(fmt.Sprintf("the header has a field %q: --no-header if the first line is a record", rec.Fields[i]))
+	}
 	for _, field := range t.cfg.Columns {
 		if !slices.Contains(rec.Fields, field) {
 			return usage("--column %s: there is no such field: they are %s", field, strings.Join(rec.Fields, ", "))
 		}
 	}
 	return nil
+}
+
+// looksLikeData reports whether a name is a number, and no year: a column may be
+// of one.
+func looksLikeData(name string) bool {
+	_, err := strconv.ParseFloat(name, 64)
+	_, notYear := time.Parse("2006", name)
+	return err == nil && notYear != nil && strings.ContainsAny(name, "0123456789")
 }
 
 // endSample writes the DDL, if it is wanted, and the rows of the sample.

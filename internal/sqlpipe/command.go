@@ -26,6 +26,7 @@ func Command() *cmdline.Command {
 		Name:     "sqlpipe",
 		Summary:  "run a stream of SQL and stream the rows out",
 		Operands: "[FILE...]",
+		FlagHint: "server, user and database are in --db mysql://user@host/database; sqlpipe -h shows the flags",
 		Usual: []string{
 			"db", "jobs", "execute", "transaction", "commit-every", "resume", "read-only", "load", "dry-run",
 			"format", "output", "rejects", "ask-password",
@@ -83,6 +84,7 @@ func run(ctx context.Context, inv *cmdline.Invocation) error {
 	if err != nil {
 		return err
 	}
+	in.Content = stream.Unpacked
 	out, err := inv.Output(in)
 	if err != nil {
 		return err
@@ -121,7 +123,7 @@ func inputs(inv *cmdline.Invocation) (stream.Inputs, error) {
 		return in, err
 	}
 	if len(inv.Operands()) > 0 {
-		return stream.Inputs{}, cmdline.Usagef("both -e and a file: %s", inv.Operands()[0])
+		return stream.Inputs{}, cmdline.UsageHint(fmt.Errorf("both -e and a file: %s", inv.Operands()[0]), "the statement is one argument, in quotes: sqlpipe -e 'SQL'")
 	}
 	in := stream.Inputs{}
 	for _, s := range statements {

@@ -278,6 +278,9 @@ func (s *session) empty() {
 func (s *session) failure(err error) *database.StatementError {
 	at := s.running.places[s.done]
 	failed := &database.StatementError{Source: at.source, Line: at.line, Err: err}
+	if refused, ok := errors.AsType[*database.Error](err); ok {
+		failed.Cure = cure(refused, s.running.Statement(s.done), s.db.Dialect)
+	}
 	if _, ok := errors.AsType[*database.UnknownError](err); ok {
 		failed.Last = s.running.places[len(s.running.places)-1].line
 	}

@@ -190,10 +190,16 @@ func (s *Scanner) next() (Statement, error) {
 	}
 }
 
-// skipBOM drops the byte order mark that Windows editors put in front.
+// skipBOM drops the byte order mark that Windows editors put in front, and
+// refuses that of UTF-16.
 func (s *Scanner) skipBOM() error {
 	const bom = "\ufeff"
 	for !s.begun {
+		if bytes.HasPrefix(s.buf, []byte("\xff\xfe")) || bytes.HasPrefix(s.buf, []byte("\xfe\xff")) {
+			err := s.fail(0, "the input is UTF-16")
+			err.hint = "iconv -f utf-16 -t utf-8 makes UTF-8 of it"
+			return err
+		}
 		whole, partial := hasPrefix(s.buf, bom)
 		if whole {
 			s.pos = len(bom)

@@ -87,10 +87,16 @@ func (in *Input) pumpFile(path string, content func(string, io.Reader) (io.Reade
 		return
 	}
 	defer f.Close()
-	var r io.Reader = source{in, f}
+	in.pumpContent(f, content)
+}
+
+// pumpContent pumps what content makes of r, r itself if it is nil.
+func (in *Input) pumpContent(r io.Reader, content func(string, io.Reader) (io.Reader, error)) {
+	r = source{in, r}
 	if content != nil {
-		if r, err = content(path, r); err != nil {
-			in.send(block{err: fmt.Errorf("read %s: %w", path, bare(err))})
+		var err error
+		if r, err = content(in.name, r); err != nil {
+			in.send(block{err: fmt.Errorf("read %s: %w", in.name, bare(err))})
 			return
 		}
 	}

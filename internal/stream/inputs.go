@@ -27,8 +27,8 @@ type Inputs struct {
 	Arguments []string
 
 	// Content returns what reads the content of the file called name, whose
-	// bytes are r; nil: they are the content. It is not called for standard
-	// input. An error that it or the reader returns gets the file's name.
+	// bytes are r; nil: they are the content. Standard input is called "stdin".
+	// An error that it or the reader returns gets the file's name.
 	Content func(name string, r io.Reader) (io.Reader, error)
 
 	// Meter counts the bytes read, before Content; nil: nobody counts.
@@ -98,7 +98,7 @@ func (s Inputs) Each(ctx context.Context, fn func(*Input) error) error {
 func (s Inputs) open(ctx context.Context, name string) *Input {
 	if name == "-" {
 		in := newInput(ctx, Stdin, s.Meter)
-		go in.pump(source{in, s.Stdin})
+		go in.pumpContent(s.Stdin, s.Content)
 		return in
 	}
 	in := newInput(ctx, name, s.Meter)
