@@ -56,12 +56,16 @@ type Invocation struct {
 	output   *stream.Output
 	rejects  *stream.Output
 	operands []string
+	args     []string
 	meter    *progress.Meter
 	notedDB  bool
 }
 
 // Operands are the arguments that are no flags.
 func (inv *Invocation) Operands() []string { return inv.operands }
+
+// Line is the arguments as they were given.
+func (inv *Invocation) Line() []string { return inv.args }
 
 // Stderr is where progress and what is shown to people goes. Messages go
 // through Notef, errors are returned.

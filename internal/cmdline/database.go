@@ -29,13 +29,19 @@ func DBsFlag(several string) cli.Flag {
 // ConnectionFlags are for a tool that connects, beside --db: where MySQL's user,
 // password and address come from if the URL does not say.
 func ConnectionFlags() []cli.Flag {
+	return append(PasswordFlags(),
+		&cli.StringFlag{Name: "defaults-file", Usage: "read MySQL's options from `FILE` alone"},
+		&cli.StringFlag{Name: "defaults-extra-file", Usage: "read MySQL's options from `FILE`, too"},
+		&cli.BoolFlag{Name: "no-defaults", Usage: "read no option files of MySQL"},
+	)
+}
+
+// PasswordFlags say where a password comes from.
+func PasswordFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "password-file", Usage: "the password is the first line of `FILE`"},
 		&cli.StringFlag{Name: "password-command", Usage: "the password is the first line that `COMMAND` prints"},
 		&cli.BoolFlag{Name: "ask-password", Usage: "ask for the password on the terminal"},
-		&cli.StringFlag{Name: "defaults-file", Usage: "read MySQL's options from `FILE` alone"},
-		&cli.StringFlag{Name: "defaults-extra-file", Usage: "read MySQL's options from `FILE`, too"},
-		&cli.BoolFlag{Name: "no-defaults", Usage: "read no option files of MySQL"},
 	}
 }
 
@@ -122,6 +128,16 @@ func (inv *Invocation) NoteDefaultDB(u dburl.URL, failure error) {
 	}
 	inv.notedDB = true
 	inv.Notef("the database is %s (--db or $%s names another)", u.File, dburl.Env)
+}
+
+// Password is where the PasswordFlags, or else the variable env, say that it
+// comes from, nil if they do not say.
+func (inv *Invocation) Password(ctx context.Context, env string) (func() (dburl.Secret, error), error) {
+	source, err := inv.password(ctx, sync.OnceValues(func() (dburl.Secret, error) { return askPassword(ctx) }))
+	if text, ok := os.LookupEnv(env); ok && source == nil {
+		source = func() (dburl.Secret, error) { return dburl.Secret(text), nil }
+	}
+	return source, err
 }
 
 // password is where the flags say that it comes from, nil if they do not say.

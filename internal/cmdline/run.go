@@ -64,7 +64,7 @@ func Run(ctx context.Context, c *Command, args []string, s Streams) int {
 		l.command.writeShortHelp(s.Err, l.path, c.Usual)
 		return 2
 	}
-	err = l.call(ctx, c.Name, s)
+	err = l.call(ctx, c.Name, args, s)
 	if errors.Is(err, errNoInput) {
 		l.command.writeShortHelp(s.Err, l.path, c.Usual)
 		return 2
@@ -73,7 +73,7 @@ func Run(ctx context.Context, c *Command, args []string, s Streams) int {
 }
 
 // call hands the normalised line to urfave/cli for the values of its flags.
-func (l *line) call(ctx context.Context, tool string, s Streams) error {
+func (l *line) call(ctx context.Context, tool string, args []string, s Streams) error {
 	flags := l.command.AllFlags()
 	for _, f := range flags {
 		if slice, ok := f.(*cli.StringSliceFlag); ok {
@@ -93,7 +93,7 @@ func (l *line) call(ctx context.Context, tool string, s Streams) error {
 			return badValue(err)
 		},
 		Action: func(c *cli.Context) error {
-			inv := &Invocation{Context: c, tool: tool, command: l.command, streams: s, operands: c.Args().Slice(), meter: &progress.Meter{}}
+			inv := &Invocation{Context: c, tool: tool, command: l.command, streams: s, operands: c.Args().Slice(), args: args, meter: &progress.Meter{}}
 			if newFlagTable(flags)["progress"] != nil {
 				stop, err := inv.showProgress()
 				if err != nil {

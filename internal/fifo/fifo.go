@@ -182,16 +182,21 @@ func duplicate(f *os.File) (*os.File, error) {
 }
 
 // unread reports whether there is something in the pipe.
-func unread(f *os.File) (something bool) {
+func unread(f *os.File) bool { return Unread(f) > 0 }
+
+// Unread is how many bytes in the pipe, of which f is either end, nobody has
+// taken yet.
+func Unread(f *os.File) (bytes int) {
 	conn, err := f.SyscallConn()
 	if err != nil {
-		return false
+		return 0
 	}
 	_ = conn.Control(func(fd uintptr) {
-		n, err := unix.IoctlGetInt(int(fd), fionread)
-		something = err == nil && n > 0
+		if n, err := unix.IoctlGetInt(int(fd), fionread); err == nil {
+			bytes = n
+		}
 	})
-	return something
+	return bytes
 }
 
 // flock locks or unlocks the file, for all who have it open.

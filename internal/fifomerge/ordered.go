@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"container/heap"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
+
+	"pipeworks/internal/record"
 )
 
 // ordered merges sources that are each sorted by a field into one that is. The
@@ -65,38 +65,13 @@ func textKey(text string) key {
 	return key{err == nil, value, text}
 }
 
-// keyOf finds the field of a record: by its name in a JSON object, else by its
-// number among the fields between tabs.
-func keyOf(record []byte, field string) (key, error) {
-	if len(record) > 0 && record[0] == '{' {
-		return objectKey(record, field)
+// keyOf is the key that a field of a record is.
+func keyOf(rec []byte, field string) (key, error) {
+	text, quoted, err := record.Field(rec, field)
+	if err != nil || quoted {
+		return key{text: text}, err
 	}
-	n, err := strconv.Atoi(field)
-	if err != nil || n < 1 {
-		return key{}, errors.New("is no JSON object")
-	}
-	fields := bytes.SplitN(record, []byte{'\t'}, n+1)
-	if len(fields) < n {
-		return key{}, fmt.Errorf("has no field %d", n)
-	}
-	return textKey(string(fields[n-1])), nil
-}
-
-func objectKey(record []byte, field string) (key, error) {
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(record, &object); err != nil {
-		return key{}, fmt.Errorf("is no JSON object: %w", err)
-	}
-	value, ok := object[field]
-	if !ok {
-		return key{}, fmt.Errorf("has no field %q", field)
-	}
-	if value[0] != '"' {
-		return textKey(string(value)), nil
-	}
-	k := key{}
-	err := json.Unmarshal(value, &k.text)
-	return k, err
+	return textKey(text), nil
 }
 
 // source prepares a source to be put into order.

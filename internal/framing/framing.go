@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math"
 )
 
 // Framing says where a record ends.
@@ -84,6 +85,47 @@ func (f Framing) Next(records []byte) (record, rest []byte) {
 		n = bytes.IndexByte(records, f.Terminator()) + 1
 	}
 	return records[:n], records[n:]
+}
+
+// Bare is a record without its terminator or length.
+func (f Framing) Bare(record []byte) []byte {
+	if f == Length {
+		return record[LengthSize:]
+	}
+	return record[:len(record)-1]
+}
+
+// Append appends a record that is bare, with its terminator or length. A record
+// that holds a terminator, or is too long for a length, is an error.
+func (f Framing) Append(b, bare []byte) ([]byte, error) {
+	if f == Length {
+		if len(bare) > math.MaxUint32 {
+			return b, fmt.Errorf("%d bytes are too many for a length of 4", len(bare))
+		}
+		return append(binary.BigEndian.AppendUint32(b, uint32(len(bare))), bare...), nil
+	}
+	if bytes.IndexByte(bare, f.Terminator()) >= 0 {
+		return b, &TerminatorError{f}
+	}
+	return append(append(b, bare...), f.Terminator()), nil
+}
+
+// TerminatorError is a record that would become two.
+type TerminatorError struct{ Framing Framing }
+
+func (e *TerminatorError) Error() string {
+	if e.Framing == Null {
+		return "it holds a NUL, which is to end it"
+	}
+	return "it holds a newline, which is to end it"
+}
+
+// Hint is the cure.
+func (e *TerminatorError) Hint() string {
+	if e.Framing == Null {
+		return "--framing length can hold any bytes"
+	}
+	return "-0 or --framing length can hold newlines"
 }
 
 // Count is how many records there are.

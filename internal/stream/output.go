@@ -51,6 +51,18 @@ func (o *Output) Widen(bytes int) {
 	}
 }
 
+// Pipe is the write end of the pipe that the output is, nil if it is none.
+func (o *Output) Pipe() *os.File {
+	f, ok := o.w.(*os.File)
+	if !ok {
+		return nil
+	}
+	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+		return nil
+	}
+	return f
+}
+
 // Write implements io.Writer.
 func (o *Output) Write(p []byte) (int, error) {
 	if err := o.open(); err != nil {

@@ -19,6 +19,10 @@ type Transport struct {
 	Summary string   // one line
 	Options []Option // that its URLs take
 
+	// Blocks: a message is as many whole records as there are. Else it is one
+	// record, so that others who use the broker see records.
+	Blocks bool
+
 	// Messages one way. Both wait for the other side, for at most
 	// Options.Timeout.
 	Sender   func(ctx context.Context, u URL, o Options) (Sender, error)

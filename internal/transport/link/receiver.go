@@ -80,7 +80,7 @@ func (r *receiver) accept(ctx context.Context) {
 			unwatch := context.AfterFunc(ctx, func() { conn.Close() })
 			defer unwatch()
 			defer conn.Close()
-			if err := r.serve(ctx, conn); err != nil && ctx.Err() == nil {
+			if err := r.serve(ctx, conn); err != nil && !r.isClosed() {
 				r.o.Warnf("%s: %v", conn.Peer(), err)
 			}
 		})
@@ -289,6 +289,12 @@ func (r *receiver) isOver(in *incoming) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return in.over
+}
+
+func (r *receiver) isClosed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.closed
 }
 
 // Receive implements transport.Receiver.

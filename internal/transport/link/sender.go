@@ -85,7 +85,11 @@ func (s *sender) Send(ctx context.Context, messages []transport.Message) error {
 func (s *sender) Flush(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.wait(ctx, func() bool { return len(s.queue) > 0 })
+	err := s.wait(ctx, func() bool { return len(s.queue) > 0 })
+	if len(s.queue) == 0 {
+		return nil
+	}
+	return err
 }
 
 // wait waits while something holds, for the end of ctx, or of the lines.
@@ -119,6 +123,9 @@ func (s *sender) Close(ctx context.Context, cause error) error {
 	s.closing = true
 	s.changed.Broadcast()
 	err := s.wait(ctx, func() bool { return !s.ended })
+	if len(s.queue) == 0 && errors.Is(s.err, stream.ErrClosed) {
+		err = nil // it has all, and did not wait for the end
+	}
 	s.mu.Unlock()
 	s.cancel(nil)
 	<-s.done

@@ -25,6 +25,7 @@ var TCP = transport.Transport{
 	Form:     "tcp://[HOST]:PORT",
 	Summary:  "a TCP connection, to another machine or this one",
 	Options:  tlsoption.Options,
+	Blocks:   true,
 	Sender:   sender,
 	Receiver: receiver,
 	Dial:     dial,
@@ -39,6 +40,7 @@ var Unix = transport.Transport{
 	Options: []transport.Option{
 		{Name: "mode", Usage: "permissions of the socket, octal (0600)"},
 	},
+	Blocks:   true,
 	Sender:   sender,
 	Receiver: receiver,
 	Dial:     dial,

@@ -1,0 +1,174 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"pipeworks/internal/fifo"
+	"pipeworks/internal/framing"
+	"pipeworks/internal/progress"
+	"pipeworks/internal/stream"
+	"pipeworks/internal/transport"
+)
+
+// FromConfig says what becomes of the messages.
+type FromConfig struct {
+	Framing    framing.Framing // of the records that are written
+	Stream     bool            // bytes instead of records
+	Max        int             // records to write; 0: all
+	Idle       time.Duration   // how long to wait for the next message; 0: for ever
+	AckWritten bool            // acknowledge what was written, be it taken or not
+
+	Meter *progress.Meter // counts the records; nil: nobody does
+}
+
+// FromSummary is what was received.
+type FromSummary struct {
+	Out   int64 `json:"out"` // records
+	Bytes int64 `json:"bytes"`
+}
+
+// batchSize is how many messages are taken at once, if they are there.
+const batchSize = 256
+
+// outputPipe is asked for, for a pipe that both ends seldom wait for.
+const outputPipe = 1 << 20
+
+// errIdle ends a wait.
+var errIdle = errors.New("nothing has come for a while")
+
+// From writes what r receives to out until it ends. It does not close r.
+func From(ctx context.Context, cfg FromConfig, r transport.Receiver, out *stream.Output) (sum FromSummary, err error) {
+	f := &from{cfg: &cfg, r: r, out: out}
+	out.Widen(outputPipe)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	pipe := out.Pipe()
+	if pipe != nil {
+		unwatch, err := fifo.WatchReader(pipe, func() { cancel(stream.ErrClosed) })
+		if err != nil {
+			return sum, err
+		}
+		defer unwatch()
+	}
+	if pipe != nil && !cfg.AckWritten {
+		f.taken = newTaken(r, pipe)
+		defer func() { err = errors.Join(err, f.taken.close(ctx, err)) }()
+	}
+	for !f.enough() && err == nil {
+		err = f.batch(ctx)
+	}
+	switch {
+	case err == io.EOF && cfg.Stream && !f.pieces.ended:
+		err = &transport.AbortedError{Reason: "the sender came to its end, but not its stream"}
+	case err == io.EOF:
+		err = nil
+	}
+	return f.sum, err
+}
+
+type from struct {
+	cfg    *FromConfig
+	r      transport.Receiver
+	out    *stream.Output
+	sum    FromSummary
+	pieces pieceReader
+	taken  *taken // nil: what is written is acknowledged
+	buf    []byte
+}
+
+// enough reports whether no more is to be received.
+func (f *from) enough() bool {
+	return f.pieces.ended || f.cfg.Max > 0 && f.sum.Out >= int64(f.cfg.Max)
+}
+
+// batch receives some messages, and writes and acknowledges them.
+func (f *from) batch(ctx context.Context) error {
+	n := batchSize
+	if f.cfg.Max > 0 {
+		n = min(n, f.cfg.Max-int(f.sum.Out))
+	}
+	messages, err := f.receive(ctx, n)
+	if err != nil {
+		return err
+	}
+	f.buf = f.buf[:0]
+	for _, m := range messages {
+		if f.buf, err = f.content(f.buf, m); err != nil {
+			return err
+		}
+	}
+	if err := f.write(f.buf); err != nil {
+		return err
+	}
+	if f.taken != nil {
+		f.taken.add(f.sum.Bytes, messages)
+		return nil
+	}
+	return f.r.Ack(ctx, messages)
+}
+
+// receive is Receive, with a limit to its patience.
+func (f *from) receive(ctx context.Context, n int) ([]transport.Message, error) {
+	if f.cfg.Idle == 0 {
+		return f.r.Receive(ctx, n)
+	}
+	idle, cancel := context.WithTimeoutCause(ctx, f.cfg.Idle, errIdle)
+	defer cancel()
+	messages, err := f.r.Receive(idle, n)
+	if errors.Is(err, errIdle) {
+		err = io.EOF
+	}
+	return messages, err
+}
+
+// content appends to b what a message holds, and writes it at once where that
+// is cheaper.
+func (f *from) content(b []byte, m transport.Message) ([]byte, error) {
+	var err error
+	if f.cfg.Stream {
+		data, err := f.pieces.next(m)
+		if err != nil {
+			return b, err
+		}
+		return b, f.write(data)
+	}
+	if m.Content == transport.Piece {
+		return b, errors.New("what comes is a byte stream: --stream receives it")
+	}
+	as, packed := m.Content.Framing()
+	if packed && as == f.cfg.Framing && f.cfg.Max == 0 {
+		f.count(int(as.Count(m.Body)))
+		if len(b) == 0 {
+			return b, f.write(m.Body)
+		}
+		return append(b, m.Body...), nil
+	}
+	for record := range records(m) {
+		if f.enough() {
+			break // the message comes again, whole
+		}
+		if b, err = f.cfg.Framing.Append(b, record); err != nil {
+			return b, fmt.Errorf("a record cannot be written: %w", err)
+		}
+		f.count(1)
+	}
+	return b, nil
+}
+
+func (f *from) count(records int) {
+	f.sum.Out += int64(records)
+	f.cfg.Meter.AddRecords(records)
+}
+
+func (f *from) write(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	n, err := f.out.Write(b)
+	f.sum.Bytes += int64(n)
+	return err
+}

@@ -1,0 +1,139 @@
+package relay
+
+import (
+	"context"
+	"os"
+	"sync"
+	"time"
+
+	"pipeworks/internal/fifo"
+	"pipeworks/internal/transport"
+)
+
+// taken acknowledges messages once the reader of a pipe has taken them out of
+// it.
+type taken struct {
+	r    transport.Receiver
+	pipe *os.File
+	done chan struct{}
+	wake chan struct{}
+	stop chan struct{} // closed: look no more
+
+	mu      sync.Mutex
+	written []written
+	err     error
+	closing bool
+}
+
+// written are messages that lie in the pipe, or did.
+type written struct {
+	end      int64 // bytes written up to the last of them
+	messages []transport.Message
+}
+
+func newTaken(r transport.Receiver, pipe *os.File) *taken {
+	t := &taken{r: r, pipe: pipe, done: make(chan struct{}), wake: make(chan struct{}, 1), stop: make(chan struct{})}
+	go t.run()
+	return t
+}
+
+// add says that messages were written, and how many bytes in all.
+func (t *taken) add(end int64, messages []transport.Message) {
+	t.mu.Lock()
+	t.written = append(t.written, written{end, messages})
+	t.mu.Unlock()
+	t.nudge()
+}
+
+func (t *taken) nudge() {
+	select {
+	case t.wake <- struct{}{}:
+	default:
+	}
+}
+
+// The pauses between looks into the pipe, while nothing new is written.
+const (
+	firstLook = 500 * time.Microsecond
+	lastLook  = 20 * time.Millisecond
+)
+
+// run looks into the pipe until all was taken after close, or nobody reads it.
+func (t *taken) run() {
+	defer close(t.done)
+	for pause := firstLook; ; pause = min(2*pause, lastLook) {
+		acknowledged, left, closing := t.look()
+		switch {
+		case left < 0, left == 0 && closing:
+			return
+		case left == 0:
+			<-t.wake
+			pause = firstLook
+			continue
+		case acknowledged:
+			pause = firstLook
+		}
+		select {
+		case <-t.wake:
+		case <-time.After(pause):
+		case <-t.stop:
+			t.look()
+			return
+		}
+	}
+}
+
+// look acknowledges what was taken. The number of messages that are left is
+// negative if there will be no more.
+func (t *taken) look() (acknowledged bool, left int, closing bool) {
+	t.mu.Lock()
+	closing = t.closing
+	all := t.written
+	t.mu.Unlock()
+	if len(all) == 0 {
+		return false, 0, closing
+	}
+	// More may be written at any time, which is not in the pipe's account yet, and
+	// makes it seem that less was taken.
+	end := all[len(all)-1].end - int64(fifo.Unread(t.pipe))
+	n := 0
+	var messages []transport.Message
+	for n < len(all) && all[n].end <= end {
+		messages = append(messages, all[n].messages...)
+		n++
+	}
+	if n == 0 {
+		return false, len(all), closing
+	}
+	err := t.r.Ack(context.Background(), messages)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.written = t.written[n:]
+	if err != nil {
+		t.err = err
+		return false, -1, closing
+	}
+	return true, len(t.written), t.closing
+}
+
+// close waits until all was taken. After a failure, and at the end of ctx, what
+// the reader has not taken by then is left as it is.
+func (t *taken) close(ctx context.Context, failure error) error {
+	t.mu.Lock()
+	t.closing = true
+	t.mu.Unlock()
+	t.nudge()
+	if failure == nil {
+		select {
+		case <-t.done:
+		case <-ctx.Done():
+		}
+	}
+	last := time.AfterFunc(2*lastLook, func() { close(t.stop) }) // the reader may have taken all before it left
+	<-t.done
+	last.Stop()
+	if len(t.written) > 0 && failure == nil && t.err == nil {
+		return context.Cause(ctx)
+	}
+	return t.err
+}
