@@ -37,6 +37,7 @@ func (f Framing) Terminator() byte {
 	return '\n'
 }
 
+// LengthSize is that of the length before a record, in bytes.
 const LengthSize = 4
 
 // recordLength is the length of the record that buf begins with, its own four

@@ -22,8 +22,8 @@ func Command(name string, more ...transport.Transport) *cmdline.Command {
 		Name:    name,
 		Summary: "the same pipe, carried by another way that processes talk",
 		Examples: []cmdline.Example{
-			{Comment: "a pipe to another machine, where it ends in a | relay to tcp://this:9000", Line: "relay from tcp://:9000 | sqlpipe"},
-			{Comment: "a pipe to another process tree, by shared memory", Line: "relay to shm:jobs < jobs.jsonl"},
+			{Comment: "one half of a pipe", Line: "seq 1000 | relay to unix:/tmp/numbers"},
+			{Comment: "and the other, in another shell", Line: "relay from unix:/tmp/numbers | sort -n"},
 		},
 		Description: t.help(),
 		Verbs:       []*cmdline.Command{t.toCommand(), t.fromCommand()},
@@ -36,7 +36,7 @@ func (t transports) toCommand() *cmdline.Command {
 		Summary:  "send the records of the input",
 		Operands: "URL [FILE...]",
 		Examples: []cmdline.Example{
-			{Comment: "a line is a record", Line: "relay to tcp://collector:9000 < access.log"},
+			{Comment: "a line is a record", Line: "relay to tcp://localhost:9917 < access.log"},
 			{Comment: "bytes as they come, of anything", Line: "tar c . | relay to --stream unix:/tmp/backup"},
 		},
 		Description: `The status is 0 once the other side has confirmed every record. A record that
@@ -63,7 +63,7 @@ func (t transports) fromCommand() *cmdline.Command {
 		Summary:  "write the records that arrive",
 		Operands: "URL",
 		Examples: []cmdline.Example{
-			{Comment: "until the senders have come to their end", Line: "relay from tcp://:9000 > all.log"},
+			{Comment: "until the senders have come to their end", Line: "relay from tcp://:9917 > all.log"},
 			{Comment: "the first ten", Line: "relay from --max 10 unix:/tmp/events"},
 		},
 		Description: `A record is acknowledged once the reader of standard output has taken it out of

@@ -41,8 +41,7 @@ func ParseURL(s string) (URL, error) {
 	}
 	parsed, err := url.Parse(s)
 	if err != nil {
-		var cause *url.Error // which has the whole URL in its text, and with it a password
-		if errors.As(err, &cause) {
+		if cause, ok := errors.AsType[*url.Error](err); ok { // it has the whole URL in its text, and with it a password
 			err = cause.Err
 		}
 		return u, fmt.Errorf("%s URL: %w", u.Scheme, err)

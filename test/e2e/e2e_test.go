@@ -47,6 +47,7 @@ import (
 	"pipeworks/internal/crawl"
 	"pipeworks/internal/fifomerge"
 	"pipeworks/internal/gensql"
+	"pipeworks/internal/relay"
 	"pipeworks/internal/sqlpipe"
 )
 
@@ -55,6 +56,7 @@ var tools = map[string]func() *cmdline.Command{
 	"sqlpipe":   sqlpipe.Command,
 	"crawl":     crawl.Command,
 	"fifomerge": fifomerge.Command,
+	"relay":     func() *cmdline.Command { return relay.Command("relay") },
 }
 
 func TestMain(m *testing.M) {
