@@ -315,13 +315,13 @@ func TestRefused(t *testing.T) {
 		t.Errorf("a second writer of a stream: %v", err)
 	}
 	put(t, w, Record{Body: []byte("a")})
-	_, taken := receive(t, r, 1)
+	receive(t, r, 1)
 	r.Close() // which has enough
 	if err := w.Flush(t.Context()); !errors.Is(err, ErrLeft) {
 		t.Errorf("the reader of a stream has left: %v", err)
 	}
 	r = openReader(t, stream)
-	_, taken = receive(t, r, 1)
+	_, taken := receive(t, r, 1)
 	r.Ack(taken...)
 	w.Close("")
 	expectEnd(t, r, "EOF")
@@ -347,14 +347,21 @@ func TestRefused(t *testing.T) {
 			}
 		}
 	}
-	os.Remove(c.Path)
+	remove(t, c.Path)
 	if err := os.Symlink("elsewhere", c.Path); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := OpenWriter(t.Context(), c); !errors.Is(err, unix.ELOOP) {
 		t.Errorf("a symbolic link: %v", err)
 	}
-	os.Remove(c.Path)
+	remove(t, c.Path)
+}
+
+func remove(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Remove(path); err != nil {
+		t.Error(err)
+	}
 }
 
 func second[T any](_ T, err error) error { return err }
@@ -444,7 +451,11 @@ func TestFull(t *testing.T) {
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=512k"); err != nil {
 		t.Skipf("no small file system: %v", err)
 	}
-	defer unix.Unmount(dir, 0)
+	defer func() {
+		if err := unix.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	}()
 	c = Config{Path: filepath.Join(dir, "segment"), Size: 1 << 20}
 	if _, err := OpenReader(t.Context(), c, 1); !errors.Is(err, unix.ENOSPC) {
 		t.Errorf("got %v", err)
