@@ -61,7 +61,7 @@ func list(_ context.Context, u transport.URL, _ transport.Options) ([]transport.
 			URL:   "shm:" + name,
 			Bytes: sum.Bytes,
 			Stale: sum.Writers+sum.Readers == 0,
-			Note:  fmt.Sprintf("%d senders, %d receivers, %d KiB of memory", sum.Writers, sum.Readers, sum.Size>>10),
+			Note:  fmt.Sprintf("%s, %s, %d KiB of memory", count(sum.Writers, "sender"), count(sum.Readers, "receiver"), sum.Size>>10),
 		})
 	}
 	return all, nil
@@ -78,4 +78,11 @@ func remove(_ context.Context, u transport.URL, _ transport.Options) error {
 		failed = errors.Join(failed, shm.Remove(path))
 	}
 	return failed
+}
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprint(n, " ", what)
 }
