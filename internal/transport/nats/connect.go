@@ -31,13 +31,17 @@ type client struct {
 
 	mu      sync.Mutex // also of who uses it
 	changed sync.Cond
-	err     error // there is no connection, and will be none
+	err     error         // there is no connection, and will be none
+	gone    chan struct{} // closed then
 	lost    *time.Timer
+
+	lines map[*line]struct{} // that are open; with the last one goes the connection,
+	kept  bool               // unless it is kept
 }
 
 // connect connects to one of the servers of the URL, and waits for one.
 func connect(ctx context.Context, cfg config, o transport.Options) (*client, error) {
-	c := &client{cfg: cfg, o: o}
+	c := &client{cfg: cfg, o: o, gone: make(chan struct{}), lines: make(map[*line]struct{})}
 	c.changed.L = &c.mu
 	options, err := c.options(ctx)
 	if err != nil {
@@ -197,6 +201,7 @@ func (c *client) fail(err error) {
 func (c *client) failed(err error) {
 	if c.err == nil {
 		c.err = err
+		close(c.gone)
 	}
 	c.changed.Broadcast()
 }

@@ -18,7 +18,7 @@ import (
 var Transport = transport.Transport{
 	Scheme:  "nats",
 	Form:    "nats://[USER@]HOST[:PORT][,HOST...]/SUBJECT",
-	Summary: "NATS: JetStream, or core NATS with ?core",
+	Summary: "NATS: JetStream, or core NATS with ?core; calls",
 	Options: slices.Concat([]transport.Option{
 		{Name: "core", Usage: "core NATS: at most once, to the receivers that are there"},
 		{Name: "stream", Usage: "name of the stream (the one that has the subject; else it is made, and called as the subject)"},
@@ -29,6 +29,8 @@ var Transport = transport.Transport{
 	}, tlsoption.Options),
 	Sender:   sender,
 	Receiver: receiver,
+	Dial:     dial,
+	Listen:   listen,
 }
 
 // config is what a URL says.

@@ -232,7 +232,7 @@ func (r *streamReceiver) ended(status string, h nats.Header) {
 	case status == "409" && strings.HasPrefix(description, "Consumer Deleted"):
 		r.failed(fmt.Errorf("receive from %s: the consumer was deleted", r.cfg.url))
 	case status == "409" && strings.HasPrefix(description, "Message Size Exceeds MaxBytes"): // enough for once
-	default: // the server is about to start, or has too much to do
+	default: // 503, or 409 for another reason: the server is about to start, or has too much to do
 		r.overdue.Reset(retryPause)
 		return
 	}

@@ -23,7 +23,7 @@ const headSize = 16
 
 // conn is a transport.Conn over a byte stream.
 type conn struct {
-	net.Conn
+	io.ReadWriteCloser
 	peer string
 	max  int // bytes of a frame's data
 
@@ -35,13 +35,13 @@ type conn struct {
 	said    bool        // our preamble was sent
 }
 
-// newConn makes frames of at most max bytes of a byte stream. A max of 0 is
+// NewConn makes frames of at most max bytes of a byte stream. A max of 0 is
 // 64 MiB.
-func newConn(c net.Conn, peer string, max int) *conn {
+func NewConn(c io.ReadWriteCloser, peer string, max int) transport.Conn {
 	if max == 0 {
 		max = 64 << 20
 	}
-	return &conn{Conn: c, peer: peer, max: max + 4096, r: bufio.NewReaderSize(c, 64<<10)}
+	return &conn{ReadWriteCloser: c, peer: peer, max: max + 4096, r: bufio.NewReaderSize(c, 64<<10)}
 }
 
 func (c *conn) Peer() string { return c.peer }
@@ -83,7 +83,7 @@ func (c *conn) Send(frames ...transport.Frame) error {
 		c.buffers = append(c.buffers, b[begin:])
 	}
 	all := c.buffers // WriteTo eats them
-	_, err := all.WriteTo(c.Conn)
+	_, err := all.WriteTo(c.ReadWriteCloser)
 	clear(c.buffers)
 	return c.named(err)
 }

@@ -144,7 +144,7 @@ func (l *listener) handshake(c net.Conn) {
 		c = secured
 	}
 	select {
-	case l.accepts <- newConn(c, peer, l.o.MaxRecord):
+	case l.accepts <- NewConn(c, peer, l.o.MaxRecord):
 	case <-l.closed:
 		c.Close()
 	}

@@ -116,7 +116,7 @@ func (d *dialer) dial(ctx context.Context) (transport.Conn, error) {
 		}
 		c = secured
 	}
-	return newConn(c, d.address, d.o.MaxRecord), nil
+	return NewConn(c, d.address, d.o.MaxRecord), nil
 }
 
 // keepAlive notices within half a minute that a machine is gone.
