@@ -90,7 +90,7 @@ func (l *line) call(ctx context.Context, tool string, args []string, s Streams) 
 		ErrWriter:                 s.Err,
 		ExitErrHandler:            func(*cli.Context, error) {},
 		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
-			return badValue(err)
+			return badValue(err, newFlagTable(flags))
 		},
 		Action: func(c *cli.Context) error {
 			inv := &Invocation{Context: c, tool: tool, command: l.command, streams: s, operands: c.Args().Slice(), args: args, meter: &progress.Meter{}}
@@ -109,13 +109,14 @@ func (l *line) call(ctx context.Context, tool string, args []string, s Streams) 
 }
 
 // badValue is an error of the flag parser about a value, in our words.
-func badValue(err error) error {
-	message := strings.Replace(err.Error(), "for flag -", "for --", 1)
-	bad, isValue := strings.CutSuffix(message, ": parse error")
-	if !isValue {
-		return Usagef("%s", message)
+func badValue(err error, table flagTable) error {
+	message, _ := strings.CutSuffix(err.Error(), ": parse error")
+	value, name, _ := strings.Cut(message, " for flag -")
+	hint := "it takes a whole number"
+	if _, ok := table[name].(*cli.DurationFlag); ok {
+		hint = "a TIME is 250ms, 10s, 1m30s or a number of seconds"
 	}
-	return UsageHint(errors.New(bad), "it takes a whole number, or for a TIME 250ms, 10s, 1m30s or a number of seconds")
+	return UsageHint(fmt.Errorf("%s for --%s", value, name), hint)
 }
 
 // report prints an error, with its hint, and returns the exit status.

@@ -99,8 +99,8 @@ func TestUsageErrors(t *testing.T) {
 		{"--jbos 4", "sample: unknown flag --jbos\nsample: hint: did you mean --jobs?\n"},
 		{"-x", "sample: unknown flag -x\nsample: hint: sample -h shows the flags\n"},
 		{"--jobs", "sample: --jobs needs a value\n"},
-		{"--jobs x", "sample: invalid value \"x\" for --jobs\nsample: hint: it takes a whole number, or for a TIME 250ms, 10s, 1m30s or a number of seconds\n"},
-		{"--timeout soon", "sample: invalid value \"soon\" for --timeout\nsample: hint: it takes a whole number, or for a TIME 250ms, 10s, 1m30s or a number of seconds\n"},
+		{"--jobs x", "sample: invalid value \"x\" for --jobs\nsample: hint: it takes a whole number\n"},
+		{"--timeout soon", "sample: invalid value \"soon\" for --timeout\nsample: hint: a TIME is 250ms, 10s, 1m30s or a number of seconds\n"},
 		{"--quiet=yes", "sample: --quiet takes no value\n"},
 	} {
 		got := runSample(t, split(tt.args), func(context.Context, *Invocation) error {

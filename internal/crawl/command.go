@@ -355,7 +355,7 @@ func follow(inv *cmdline.Invocation) (f Follow, err error) {
 		for _, text := range inv.StringSlice(name) {
 			re, err := regexp.Compile(text)
 			if err != nil {
-				return f, fmt.Errorf("--%s: %w", name, err)
+				return f, cmdline.UsageHint(fmt.Errorf("--%s: %w", name, err), "a REGEX finds its text anywhere in the URL: /news/, \\.html$")
 			}
 			*list = append(*list, re)
 		}

@@ -172,7 +172,7 @@ func (e *FailedError) Hint() string {
 	case kindRobots:
 		return "--ignore-robots fetches what robots.txt forbids, such as on a site of your own"
 	case kindTLS:
-		return "$SSL_CERT_FILE names a file of the certificates to trust"
+		return "$SSL_CERT_FILE names a file of the certificates to trust; a server without TLS is at http://"
 	}
 	return ""
 }

@@ -2,6 +2,7 @@ package fifo
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -26,7 +27,7 @@ type Dir struct {
 func MakeDir(path string) (d *Dir, made bool, err error) {
 	err = os.Mkdir(path, 0o700)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, false, &Error{Path: path, Err: bare(err)}
+		return nil, false, &Error{Path: path, Err: fmt.Errorf("make the directory: %w", bare(err))}
 	}
 	made = err == nil
 	d, err = OpenDir(path)

@@ -244,6 +244,8 @@ func (s *Scanner) last() (Statement, error) {
 	if open == "" {
 		open = "a statement without terminator"
 		hint += "; --eof run takes a last statement as it is"
+	} else {
+		hint += ", or what ends that is missing"
 	}
 	line := s.gapLine
 	if s.begin >= 0 {

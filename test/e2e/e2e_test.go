@@ -11,7 +11,8 @@
 //	out [LINE...]           the last standard output is exactly these lines
 //	err [LINE...]           so is the last standard error
 //	serve DIR               serve DIR at $SITE (http://$HOST), and below /_/ what
-//	                        site_test.go lists
+//	                        site_test.go lists; at $SECURE by TLS, with a certificate
+//	                        that nobody has signed
 //	mute                    $MUTE is a HOST:PORT that takes connections, says nothing,
 //	                        and makes the file "connected" for each
 //	readme WORDS [MORE]     run the block of README.md or docs/cookbook.md that begins

@@ -3,6 +3,8 @@ package e2e
 import (
 	"fmt"
 	"html"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,12 +21,18 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	root, err := os.OpenRoot(ts.MkAbs(args[0]))
 	ts.Check(err)
 	server := httptest.NewServer(site(root))
+	secure := httptest.NewUnstartedServer(site(root))
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // nobody has to trust it
+	secure.StartTLS()
 	ts.Defer(func() {
-		server.CloseClientConnections() // a client that was killed may have left one
-		server.Close()
+		for _, s := range []*httptest.Server{server, secure} {
+			s.CloseClientConnections() // a client that was killed may have left one
+			s.Close()
+		}
 		root.Close()
 	})
 	ts.Setenv("SITE", server.URL)
+	ts.Setenv("SECURE", secure.URL)
 	ts.Setenv("HOST", server.Listener.Addr().String())
 }
 
