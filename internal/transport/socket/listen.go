@@ -29,33 +29,44 @@ type listener struct {
 }
 
 func listen(ctx context.Context, u transport.URL, o transport.Options) (transport.Listener, error) {
-	network, address, err := address(u)
-	if err != nil {
-		return nil, err
-	}
 	l := &listener{url: u, o: o, accepts: make(chan transport.Conn), closed: make(chan struct{})}
-	if network == "tcp" {
+	var err error
+	if u.Scheme == "tcp" {
 		if l.tls, err = tlsoption.Server(u); err != nil {
 			return nil, err
 		}
-		lc := net.ListenConfig{KeepAliveConfig: keepAlive}
-		l.Listener, err = lc.Listen(ctx, network, address)
-	} else {
-		l.Listener, err = listenUnix(u)
 	}
-	if err != nil {
-		if op, ok := errors.AsType[*net.OpError](err); ok {
-			err = op.Err
-		}
-		if errors.Is(err, syscall.EADDRINUSE) {
-			err = errors.New("another process listens there")
-		}
-		return nil, fmt.Errorf("listen at %s: %w", u, err)
+	if l.Listener, err = Bind(ctx, u); err != nil {
+		return nil, err
 	}
-	if network == "tcp" {
+	if u.Scheme == "tcp" {
 		l.url.Host = l.Listener.Addr().String()
 	}
 	go l.run()
+	return l, nil
+}
+
+// Bind listens where a URL leads, without TLS.
+func Bind(ctx context.Context, u transport.URL) (l net.Listener, err error) {
+	network, address, err := Address(u)
+	if err != nil {
+		return nil, err
+	}
+	if network == "tcp" {
+		lc := net.ListenConfig{KeepAliveConfig: keepAlive}
+		l, err = lc.Listen(ctx, network, address)
+	} else {
+		l, err = listenUnix(u)
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		err = op.Err
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = errors.New("another process listens there")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen at %s: %w", u, err)
+	}
 	return l, nil
 }
 
@@ -81,7 +92,7 @@ func listenUnix(u transport.URL) (net.Listener, error) {
 	syscall.Umask(before)
 	if err == nil && mode != 0o600 {
 		if err = os.Chmod(u.Path, fs.FileMode(mode)); err != nil {
-			l.Close()
+			_ = l.Close()
 		}
 	}
 	return l, err

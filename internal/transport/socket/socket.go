@@ -88,7 +88,7 @@ type dialer struct {
 const connectTime = 10 * time.Second
 
 func newDialer(u transport.URL, o transport.Options) (*dialer, error) {
-	network, address, err := address(u)
+	network, address, err := Address(u)
 	if err != nil {
 		return nil, err
 	}
@@ -102,21 +102,31 @@ func newDialer(u transport.URL, o transport.Options) (*dialer, error) {
 }
 
 func (d *dialer) dial(ctx context.Context) (transport.Conn, error) {
+	c, err := Connect(ctx, d.network, d.address, d.tls)
+	if err != nil {
+		return nil, err
+	}
+	return NewConn(c, d.address, d.o.MaxRecord), nil
+}
+
+// Connect opens a connection, with TLS if there is a configuration of it. It
+// tries once; of an error link.Retry knows whether to try again.
+func Connect(ctx context.Context, network, address string, config *tls.Config) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
 	nd := net.Dialer{KeepAliveConfig: keepAlive}
-	c, err := nd.DialContext(ctx, d.network, d.address)
+	c, err := nd.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, dialError(err)
 	}
-	if d.tls != nil {
-		secured := tls.Client(c, d.tls)
+	if config != nil {
+		secured := tls.Client(c, config)
 		if err := tlsoption.Handshake(ctx, secured); err != nil {
 			return nil, link.Permanent(err)
 		}
 		c = secured
 	}
-	return NewConn(c, d.address, d.o.MaxRecord), nil
+	return c, nil
 }
 
 // keepAlive notices within half a minute that a machine is gone.
@@ -145,8 +155,9 @@ func dialError(err error) error {
 	return err
 }
 
-// address is where a URL leads.
-func address(u transport.URL) (network, address string, err error) {
+// Address is where a URL leads: a unix socket, or, whatever its scheme, a TCP
+// port.
+func Address(u transport.URL) (network, address string, err error) {
 	if u.Scheme == "unix" {
 		path := u.Path
 		if u.Host != "" || path == "" {
@@ -162,7 +173,7 @@ func address(u transport.URL) (network, address string, err error) {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil || u.Name() != "" {
-		return "", "", fmt.Errorf("%s: it is written tcp://HOST:PORT", u)
+		return "", "", fmt.Errorf("%s: it is written %s://HOST:PORT", u, u.Scheme)
 	}
 	return "tcp", u.Host, nil
 }

@@ -1,0 +1,103 @@
+package grpc
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	google "google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"pipeworks/internal/transport"
+	"pipeworks/internal/transport/socket"
+	"pipeworks/internal/transport/tlsoption"
+)
+
+// listener hands over the lines that gRPC's calls are.
+type listener struct {
+	url     transport.URL
+	server  *google.Server
+	socket  net.Listener
+	accepts chan transport.Conn
+	closed  chan struct{}
+	once    sync.Once
+	running sync.WaitGroup
+}
+
+func listen(ctx context.Context, u transport.URL) (*listener, error) {
+	config, err := tlsoption.Server(u)
+	if err != nil {
+		return nil, err
+	}
+	l := &listener{url: u, accepts: make(chan transport.Conn), closed: make(chan struct{})}
+	if l.socket, err = socket.Bind(ctx, u); err != nil {
+		return nil, err
+	}
+	l.url.Host = l.socket.Addr().String()
+	options := []google.ServerOption{
+		google.KeepaliveParams(aliveServer),
+		google.KeepaliveEnforcementPolicy(leniency),
+		google.MaxRecvMsgSize(maxMessage),
+		google.ConnectionTimeout(10 * time.Second),
+		google.WaitForHandlers(true),
+	}
+	if config != nil {
+		options = append(options, google.Creds(credentials.NewTLS(config)))
+	}
+	l.server = google.NewServer(options...)
+	return l, nil
+}
+
+func (l *listener) serve() { l.running.Go(func() { _ = l.server.Serve(l.socket) }) }
+
+// hand gives a line to who accepts.
+func (l *listener) hand(ctx context.Context, conn transport.Conn) error {
+	select {
+	case l.accepts <- conn:
+		return nil
+	case <-l.closed:
+		return status.Error(codes.Unavailable, "the server was stopped")
+	case <-ctx.Done():
+		return status.FromContextError(ctx.Err()).Err()
+	}
+}
+
+// Accept implements transport.Listener.
+func (l *listener) Accept(ctx context.Context) (transport.Conn, error) {
+	select {
+	case c := <-l.accepts:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// Addr implements transport.Listener.
+func (l *listener) Addr() string { return l.url.String() }
+
+// lastWords is how long what was said last may take to leave.
+const lastWords = time.Second
+
+// Close implements transport.Listener. What was said last is still sent.
+func (l *listener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	late := time.AfterFunc(lastWords, l.server.Stop)
+	defer late.Stop()
+	l.server.GracefulStop()
+	l.running.Wait()
+	return nil
+}
+
+// peerName is who calls.
+func peerName(ctx context.Context) string {
+	if p, ok := peer.FromContext(ctx); ok {
+		return p.Addr.String()
+	}
+	return "somebody"
+}
