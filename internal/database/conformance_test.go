@@ -226,7 +226,7 @@ func TestMemoryIsConstant(t *testing.T) {
 			}
 			defer r.Close()
 			w := counter{limit: rows}
-			if _, err := Copy(r, &w, nil); err != nil || w.rows != rows {
+			if _, err := copyResults(r, Output{Rows: &w}); err != nil || w.rows != rows {
 				t.Fatalf("%d rows, %v; want %d", w.rows, err, rows)
 			}
 			var m runtime.MemStats
@@ -248,7 +248,7 @@ func TestWriteError(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n, err := Copy(rows, &counter{limit: 3}, nil)
+		n, err := copyResults(rows, Output{Rows: &counter{limit: 3}})
 		if n != 3 || err != io.ErrClosedPipe {
 			t.Errorf("copied %d, %v", n, err)
 		}

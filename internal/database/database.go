@@ -87,31 +87,54 @@ var errRowsOpen = errors.New("the rows of the previous statement are not closed"
 // wants no more of this result set. It ends the result set, not the statement.
 var ErrEnough = errors.New("enough rows")
 
-// Run runs one statement and writes its rows to w, as Copy does.
+// Run runs one statement and writes every result set of it to w. It returns the
+// number of rows. Names that repeat in a result set get endings, as
+// record.UniqueNames says, and warn, unless nil, is told of it.
 func Run(ctx context.Context, conn Conn, sql []byte, w record.Writer, warn func(message string)) (n int64, err error) {
-	n, _, err = runOne(ctx, conn, sql, w, warn)
+	n, _, err = runResults(ctx, conn, sql, Output{Rows: w, Warn: warn})
 	return n, err
 }
 
-// runOne is Run, and tells how many rows the statement has changed.
-func runOne(ctx context.Context, conn Conn, sql []byte, w record.Writer, warn func(message string)) (n, affected int64, err error) {
+// Ask runs a query of the program's own and returns the values of all its rows.
+func Ask(ctx context.Context, conn Conn, sql string) (values []string, err error) {
+	rows, err := conn.Query(ctx, []byte(sql))
+	if err != nil {
+		return nil, err
+	}
+	for more := true; more && err == nil; {
+		row := make([]record.Value, len(rows.Columns()))
+		for err = rows.Next(row); err == nil; err = rows.Next(row) {
+			for _, v := range row {
+				values = append(values, string(v.Bytes))
+			}
+		}
+		if err == io.EOF {
+			more, err = rows.NextResult()
+		}
+	}
+	return values, errors.Join(err, rows.Close())
+}
+
+// runResults is Run, and tells how many rows the statement has changed.
+func runResults(ctx context.Context, conn Conn, sql []byte, o Output) (n, affected int64, err error) {
 	rows, err := conn.Query(ctx, sql)
 	if err != nil {
 		return 0, -1, err
 	}
-	n, err = Copy(rows, w, warn)
+	n, err = copyResults(rows, o)
 	affected = rows.Affected()
 	return n, affected, errors.Join(err, rows.Close())
 }
 
-// Copy writes every result set of rows to w and returns the number of rows.
-// Names that repeat in a result set get endings, as record.UniqueNames says, and
-// warn, unless nil, is told of it.
-func Copy(rows Rows, w record.Writer, warn func(message string)) (n int64, err error) {
+// copyResults writes every result set and returns the number of rows.
+func copyResults(rows Rows, o Output) (n int64, err error) {
 	for more := true; more; {
 		if columns := rows.Columns(); len(columns) > 0 {
-			m, err := copyResult(rows, columns, w, warn)
+			m, err := copyResult(rows, columns, o)
 			n += m
+			if err == nil && o.Result != nil {
+				err = o.Result()
+			}
 			if err != nil {
 				return n, err
 			}
@@ -123,16 +146,16 @@ func Copy(rows Rows, w record.Writer, warn func(message string)) (n int64, err e
 	return n, nil
 }
 
-func copyResult(rows Rows, columns []Column, w record.Writer, warn func(message string)) (n int64, err error) {
+func copyResult(rows Rows, columns []Column, o Output) (n int64, err error) {
 	names := make([]string, len(columns))
 	for i, c := range columns {
 		names[i] = c.Name
 	}
 	names, repeated := record.UniqueNames(names)
-	if repeated && warn != nil {
-		warn("column names repeat; the fields are " + strings.Join(names, ", "))
+	if repeated && o.Warn != nil {
+		o.Warn("column names repeat; the fields are " + strings.Join(names, ", "))
 	}
-	if err := w.Begin(names); err != nil {
+	if err := o.Rows.Begin(names); err != nil {
 		return 0, err
 	}
 	row := make([]record.Value, len(columns))
@@ -142,7 +165,7 @@ func copyResult(rows Rows, columns []Column, w record.Writer, warn func(message 
 		} else if err != nil {
 			return n, err
 		}
-		if err := w.Write(row); errors.Is(err, ErrEnough) {
+		if err := o.Rows.Write(row); errors.Is(err, ErrEnough) {
 			return n, nil
 		} else if err != nil {
 			return n, err

@@ -88,7 +88,7 @@ func jsonl(ctx context.Context, conn Conn, sql string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = Copy(rows, w, nil)
+	_, err = copyResults(rows, Output{Rows: w})
 	if closeErr := rows.Close(); err == nil {
 		err = closeErr
 	}

@@ -91,7 +91,7 @@ func (c *mysqlConn) load(ctx context.Context, l *Loading) (int64, error) {
 	sql = append(sql, " CHARACTER SET utf8mb4 FIELDS TERMINATED BY x'09' ESCAPED BY x'5c' LINES TERMINATED BY x'0a' ("...)
 	sql = append(l.appendColumns(sql, sqltext.MySQL), ')')
 
-	if _, err := c.ask(ctx, "SET SESSION max_error_count = 65535"); err != nil {
+	if _, err := Ask(ctx, c, "SET SESSION max_error_count = 65535"); err != nil {
 		return 0, err
 	}
 	c.counting.known = false
@@ -112,7 +112,7 @@ func (c *mysqlConn) load(ctx context.Context, l *Loading) (int64, error) {
 		return 0, err
 	}
 	failure := &LoadError{Sent: in.rows, Loaded: loaded}
-	answers, err := c.ask(ctx, "SHOW WARNINGS")
+	answers, err := Ask(ctx, c, "SHOW WARNINGS")
 	for ; len(answers) >= 3; answers = answers[3:] {
 		const enough = 10
 		if answers[0] != "Note" && len(failure.Warnings) < enough { // what is noted is what an INSERT does, too

@@ -155,9 +155,9 @@ func (c *mysqlConn) limitTime(ctx context.Context) error {
 		return nil
 	}
 	const grace = 500 * time.Millisecond
-	_, err := c.ask(ctx, fmt.Sprintf("SET SESSION max_statement_time = %.6f", c.timeout.Seconds()))
+	_, err := Ask(ctx, c, fmt.Sprintf("SET SESSION max_statement_time = %.6f", c.timeout.Seconds()))
 	if e, ok := errors.AsType[*Error](err); ok && e.Number == erUnknownVariable { // MySQL, where it is for SELECT alone
-		_, err = c.ask(ctx, fmt.Sprintf("SET SESSION max_execution_time = %d", max(1, c.timeout.Milliseconds())))
+		_, err = Ask(ctx, c, fmt.Sprintf("SET SESSION max_execution_time = %d", max(1, c.timeout.Milliseconds())))
 		c.counting.refused = true // the server would not stop one of a pack in time
 		return err
 	}

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-
-	"pipeworks/internal/record"
 )
 
 // A pack goes as a multi-statement query. Nothing in the answer tells which of
@@ -50,7 +48,7 @@ func (c *mysqlConn) packs(ctx context.Context, p *Pack) bool {
 
 // count makes the count known.
 func (c *mysqlConn) count(ctx context.Context) bool {
-	answers, err := c.ask(ctx, countQuery)
+	answers, err := Ask(ctx, c, countQuery)
 	if err != nil || len(answers) != 7 { // name, count; three settings; name, count
 		return false
 	}
@@ -72,23 +70,6 @@ func (c *mysqlConn) count(ctx context.Context) bool {
 	return true
 }
 
-// ask returns the values of all rows of a query of the program's own.
-func (c *mysqlConn) ask(ctx context.Context, sql string) (answers []string, err error) {
-	rows, err := c.Query(ctx, []byte(sql))
-	if err != nil {
-		return nil, err
-	}
-	for more := true; more && err == nil; more, err = rows.NextResult() {
-		row := make([]record.Value, len(rows.Columns()))
-		for rows.Next(row) == nil {
-			for _, v := range row {
-				answers = append(answers, string(v.Bytes))
-			}
-		}
-	}
-	return answers, errors.Join(err, rows.Close())
-}
-
 func (c *mysqlConn) packed(ctx context.Context, p *Pack, err error) (done int, known bool) {
 	before := c.counting.questions // Query has made it unknown
 	c.counting.sending = 0
@@ -97,7 +78,11 @@ func (c *mysqlConn) packed(ctx context.Context, p *Pack, err error) (done int, k
 		c.counting.questions, c.counting.known = before+p.Len(), true
 		return p.Len(), true
 	}
-	if e, ok := errors.AsType[*Error](err); !ok || e.ConnectionLost() {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case ok && e.Number == crServerGone: // nothing was sent
+		return 0, true
+	case !ok || e.ConnectionLost():
 		return 0, false
 	}
 	if !c.count(ctx) {

@@ -1,10 +1,13 @@
 package database
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
+	"sync"
 	"syscall"
+	"time"
 )
 
 // socket is the connection below the driver, which reads in the goroutine that
@@ -18,18 +21,28 @@ type socket struct {
 	unread []byte // the part of buf not yet taken
 	err    error
 
-	// patient is set while many short answers come. To wait for the first byte
-	// of each would wake this process up for each, at the server's cost: so the
-	// thread sleeps a moment, and then reads what has come meanwhile.
-	patient bool
+	// patient is set while many short answers come. To be woken up for each
+	// costs more than the answer, and the server most of it: so a read waits
+	// until there is much to read, or a moment has passed.
+	patient  bool
+	counts   bool      // the system can wait for several bytes
+	least    int       // that it waits for
+	deadline time.Time // the driver's, of reads
 }
+
+// What a patient read waits for.
+const (
+	muchToRead = 16 << 10
+	moment     = time.Millisecond
+)
 
 func newSocket(c net.Conn) (*socket, error) {
 	raw, err := c.(syscall.Conn).SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	return &socket{Conn: c, raw: raw, buf: make([]byte, 64<<10)}, nil
+	_, unix := c.(*net.UnixConn)
+	return &socket{Conn: c, raw: raw, buf: make([]byte, 64<<10), counts: naps == 0 || !unix, least: 1}, nil
 }
 
 func (s *socket) Read(p []byte) (int, error) {
@@ -49,21 +62,65 @@ func (s *socket) Read(p []byte) (int, error) {
 }
 
 func (s *socket) fill(p []byte) (n int, err error) {
-	for i := 0; i < naps && s.patient; i++ {
+	if s.patient || s.onWait != nil {
 		if n, err = s.ready(p); n > 0 || err != nil {
 			return n, s.note(err)
 		}
-		nap()
 	}
-	if s.onWait != nil {
-		n, err = s.ready(p)
-		if n > 0 || err != nil {
+	if s.patient {
+		if n, err = s.readMuch(p); n > 0 || err != nil {
 			return n, s.note(err)
 		}
+	}
+	if s.onWait != nil {
 		s.onWait()
 	}
+	s.waitFor(1)
 	n, err = s.Conn.Read(p)
 	return n, s.note(err)
+}
+
+// readMuch reads when there is much, or what there is after a moment, which may
+// be nothing.
+func (s *socket) readMuch(p []byte) (n int, err error) {
+	if !s.counts && napping.TryLock() {
+		defer napping.Unlock()
+		for i := 0; i < naps && n == 0 && err == nil; i++ {
+			nap()
+			n, err = s.ready(p)
+		}
+		return n, err
+	}
+	s.waitFor(muchToRead)
+	_ = s.Conn.SetReadDeadline(time.Now().Add(moment)) // an error is the read's, too
+	n, err = s.Conn.Read(p)
+	_ = s.Conn.SetReadDeadline(s.deadline)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return s.ready(p)
+	}
+	return n, err
+}
+
+// napping is locked by who naps: if several did, they would be in the way of
+// all others.
+var napping sync.Mutex
+
+// waitFor says how many bytes a read waits for: SO_RCVLOWAT, which poll heeds as
+// well (socket(7)). One that cannot be set is 1.
+func (s *socket) waitFor(least int) {
+	if s.least == least {
+		return
+	}
+	s.least = least
+	_ = s.raw.Control(func(fd uintptr) {
+		_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, least)
+	})
+}
+
+// SetReadDeadline implements net.Conn.
+func (s *socket) SetReadDeadline(t time.Time) error {
+	s.deadline = t
+	return s.Conn.SetReadDeadline(t)
 }
 
 // ready reads what has arrived; 0 and no error if nothing has.

@@ -2,11 +2,12 @@ package database
 
 import "syscall"
 
-// naps is how often a patient socket naps before it waits as any other.
-const naps = 20
+// naps is how often a patient read naps behind a unix socket, where Linux wakes
+// up who waits for each byte.
+const naps = 5
 
-// nap puts the thread to sleep for a moment. The runtime's own sleep would not
-// do: its poller wakes up for what comes meanwhile.
+// nap puts the thread to sleep. The runtime's own sleep would not do: its poller
+// wakes up for what comes meanwhile.
 func nap() {
 	pause := syscall.Timespec{Nsec: 200_000}
 	_ = syscall.Nanosleep(&pause, nil)

@@ -73,6 +73,7 @@ type surveyed struct {
 	single    bool // nothing that could end it or hide its end: whatever reads it sees one statement
 	looksBack bool // it asks what the statement before it did
 	returning bool // it has the word RETURNING
+	into      bool // it has the word INTO, perhaps as a part of another
 }
 
 func survey(sql []byte) (s surveyed) {
@@ -95,6 +96,8 @@ func survey(sql []byte) (s surveyed) {
 			s.looksBack = s.looksBack || calls(rest, "_COUNT") || calls(rest, "_ROWS")
 		case 'r', 'R':
 			s.returning = s.returning || hasFold(rest, "RETURNING")
+		case 'i', 'I':
+			s.into = s.into || hasFold(rest, "INTO")
 		}
 	}
 	return s
@@ -136,6 +139,16 @@ func OnlyChanges(sql []byte) bool {
 	return false
 }
 
+// GivesRows reports whether a statement gives rows, of one result set and no
+// more.
+func GivesRows(sql []byte) bool {
+	if sqltext.Verb(sql) != "SELECT" {
+		return false
+	}
+	s := survey(sql)
+	return s.single && !s.into
+}
+
 // packer is a Conn on which a Pack saves time.
 type packer interface {
 	// packs reports whether the statements of p can go together now.
@@ -160,6 +173,10 @@ type Output struct {
 	// the pack, the number of its rows, and Rows.Affected. Where it is set the
 	// statements go one by one.
 	Each func(i int, rows, affected int64) error
+
+	// Result, unless nil, is called behind each result set: one of each
+	// statement that GivesRows.
+	Result func() error
 }
 
 // RunPack runs the statements of p, which are Packable if they are several,
@@ -170,7 +187,7 @@ type Output struct {
 // goes one by one: others may fail.
 func RunPack(ctx context.Context, conn Conn, p *Pack, from int, o Output) (rows int64, done int, err error) {
 	if packer, ok := conn.(packer); ok && from == 0 && p.Len() > 1 && o.Each == nil && packer.packs(ctx, p) {
-		rows, err = Run(ctx, conn, p.text, o.Rows, o.Warn)
+		rows, _, err = runResults(ctx, conn, p.text, o)
 		done, known := packer.packed(ctx, p, err)
 		if !known {
 			err = &UnknownError{err}
@@ -178,7 +195,7 @@ func RunPack(ctx context.Context, conn Conn, p *Pack, from int, o Output) (rows 
 		return rows, done, err
 	}
 	for done = from; done < p.Len(); done++ {
-		n, affected, err := runOne(ctx, conn, p.Statement(done), o.Rows, o.Warn)
+		n, affected, err := runResults(ctx, conn, p.Statement(done), o)
 		rows += n
 		if err == nil && o.Each != nil {
 			err = o.Each(done, n, affected)

@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
 
 	"pipeworks/internal/record"
 	"pipeworks/internal/sqltext"
@@ -53,7 +51,7 @@ func (g Guard) check(sql []byte) error {
 // onlyReads reports whether a statement is a query, and one that writes no file
 // on the server's machine. Nothing that could change the session passes.
 func onlyReads(sql []byte) bool {
-	switch firstWord(sql) {
+	switch verb(sql) {
 	case "SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "DESCRIBE", "DESC":
 	case "":
 		if len(sql) == 0 || sql[0] != '(' {
@@ -66,13 +64,12 @@ func onlyReads(sql []byte) bool {
 	return !bytes.Contains(upper, []byte("OUTFILE")) && !bytes.Contains(upper, []byte("DUMPFILE"))
 }
 
-// firstWord is the word that a statement begins with, in upper case.
-func firstWord(sql []byte) string {
-	end := bytes.IndexFunc(sql, func(r rune) bool { return !unicode.IsLetter(r) })
-	if end < 0 {
-		end = len(sql)
+// verb is the word that a statement begins with, in upper case.
+func verb(sql []byte) string {
+	if bytes.HasPrefix(sql, []byte("/*")) {
+		return "" // what stands in /*! … */ some servers run, and others do not
 	}
-	return strings.ToUpper(string(sql[:end]))
+	return sqltext.Verb(sql)
 }
 
 // begin is the context of a question, for which the client may have a shorter

@@ -21,6 +21,7 @@ import (
 type pool struct {
 	url   dburl.URL
 	setup string // the first statement on a connection
+	multi bool   // questions may go together
 	keep  int    // idle connections to hold on to
 
 	mu       sync.Mutex
@@ -59,7 +60,7 @@ func (p *pool) get(ctx context.Context, flush func() error) (*conn, error) {
 func (p *pool) open(ctx context.Context, flush func() error) (*conn, error) {
 	c := &conn{flush: flush}
 	var err error
-	c.Conn, err = database.Open(ctx, p.url, database.Options{OnWait: func() error { return c.flush() }})
+	c.Conn, err = database.Open(ctx, p.url, database.Options{OnWait: func() error { return c.flush() }, Multi: p.multi})
 	if err != nil {
 		return nil, err
 	}
@@ -161,11 +162,15 @@ func runScript(ctx context.Context, c *conn, sql *sqltext.Scanner, g Guard, w re
 
 // staysUsable reports whether a connection can be used after an error.
 func staysUsable(err error) bool {
-	if dbErr, ok := errors.AsType[*database.Error](err); ok {
-		return !dbErr.ConnectionLost()
-	}
 	_, limited := errors.AsType[*limitError](err)
-	return err == nil || limited
+	_, said := errors.AsType[*database.Error](err)
+	return err == nil || limited || said && !isLost(err)
+}
+
+// isLost reports whether an error is that the connection is gone.
+func isLost(err error) bool {
+	e, ok := errors.AsType[*database.Error](err)
+	return ok && e.ConnectionLost()
 }
 
 // leavesNothing reports whether a statement, outside a transaction, leaves
@@ -173,7 +178,7 @@ func staysUsable(err error) bool {
 // but it cannot see what a stored function or a trigger does.
 func leavesNothing(sql []byte) bool {
 	into := " INTO "
-	switch firstWord(sql) {
+	switch verb(sql) {
 	case "INSERT", "REPLACE":
 		into = " INTO @"
 	case "UPDATE", "DELETE", "SHOW", "EXPLAIN", "SELECT", "WITH", "VALUES":
@@ -181,6 +186,10 @@ func leavesNothing(sql []byte) bool {
 		return false
 	}
 	if len(sql) > longStatement {
+		return false
+	}
+	// A server may see several statements here.
+	if bytes.IndexByte(sql, ';') >= 0 && (bytes.IndexByte(sql, '\\') >= 0 || !database.Packable(sql)) {
 		return false
 	}
 	// Variables, locks by name, and the number that LAST_INSERT_ID(n) sets.

@@ -70,7 +70,7 @@ func Serve(ctx context.Context, cfg ServeConfig, ready func()) (ServeSummary, er
 	}
 	s := &server{
 		cfg:      &cfg,
-		pool:     &pool{url: cfg.DB, setup: cfg.Guard.setup(cfg.DB.Dialect), keep: cfg.Connections},
+		pool:     &pool{url: cfg.DB, setup: cfg.Guard.setup(cfg.DB.Dialect), multi: cfg.packs(), keep: cfg.Connections},
 		commands: &coprocess.Pool{Args: cfg.Command, Stderr: cfg.Stderr, Keep: cfg.Connections},
 		sessions: &namedSessions{idle: cfg.Idle, wait: cfg.Wait, all: map[string]*namedSession{}},
 		stats:    stats{started: time.Now()},

@@ -34,7 +34,7 @@ type serving struct {
 	err  error
 }
 
-// startServe serves an SQLite file.
+// startServe serves an SQLite file, unless cfg has another database.
 func startServe(t *testing.T, cfg ServeConfig) *serving {
 	t.Helper()
 	dir := t.TempDir()
@@ -43,7 +43,9 @@ func startServe(t *testing.T, cfg ServeConfig) *serving {
 		s.dir = cfg.Dir
 	}
 	cfg.Dir = s.dir
-	cfg.DB = dburl.URL{Dialect: sqltext.SQLite, File: filepath.Join(dir, "db")}
+	if cfg.DB.User == "" {
+		cfg.DB = dburl.URL{Dialect: sqltext.SQLite, File: filepath.Join(dir, "db")}
+	}
 	cfg.Warn = func(message string) { fmt.Fprintln(&s.log, message) }
 	var ctx context.Context
 	ctx, s.stop = context.WithCancelCause(t.Context())

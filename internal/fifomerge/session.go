@@ -75,19 +75,28 @@ func (s *server) serveClient(ctx context.Context, h hello, helloErr error) error
 	defer stop()
 	c := &session{server: s, options: h.options, out: out, rows: rows, flush: out.FlushSoon}
 	defer c.close()
+	pack := &questions{session: c, out: out}
 	requests := newRequests(query, s.cfg.MaxRequest)
 	for {
 		question, err := requests.next()
-		if err == nil {
-			err = c.answer(ctx, question)
-		} else if _, ok := errors.AsType[*framing.TooLongError](err); !ok {
+		if _, ok := errors.AsType[*framing.TooLongError](err); err != nil && !ok {
 			_ = out.Flush()
 			return nil // the client is done, or the server is
+		}
+		packed := err == nil && (pack.Len() > 0 || requests.whole()) && pack.take(question)
+		if packed && requests.whole() && !pack.Full() {
+			continue
+		}
+		pack.answer(ctx)
+		if !packed && err == nil {
+			err = c.answer(ctx, question)
 		}
 		if ctx.Err() != nil {
 			return nil // what is cut off says that it was stopped
 		}
-		out.End(err)
+		if !packed {
+			out.End(err)
+		}
 		if requests.waiting() {
 			out.FlushSoon()
 		} else if out.Flush() != nil {
@@ -122,28 +131,40 @@ func (c *session) answer(ctx context.Context, question []byte) error {
 
 var errNoSession = errors.New("a session by name is one of a database")
 
-// run runs the statements of a question on a connection that it has for itself:
-// any, of which only a clean one is used again, or that of a named session. The
-// context client ends with the client, ctx may end before.
+// run runs the statements of a question. The context client ends with the
+// client, ctx may end before.
 func (c *session) run(client, ctx context.Context, question []byte) error {
-	script := sqltext.NewTextScanner(question, sqltext.ScanOptions{
-		Dialect: c.cfg.DB.Dialect,
+	return c.connected(client, ctx, func(conn *conn) (clean, broken bool, err error) {
+		return runScript(ctx, conn, c.script(question), c.cfg.Guard, c.rows)
+	})
+}
+
+// script splits a question into statements.
+func (s *server) script(question []byte) *sqltext.Scanner {
+	return sqltext.NewTextScanner(question, sqltext.ScanOptions{
+		Dialect: s.cfg.DB.Dialect,
 		Source:  "query",
 		EOFRun:  true, // its end is unmistakable
 	})
+}
+
+// connected calls do with a connection that it has for itself: any, or that of a
+// named session. do says whether nothing is left on it, and whether it is of no
+// use any more. Of any only a clean one is used again.
+func (c *session) connected(client, ctx context.Context, do func(*conn) (clean, broken bool, err error)) error {
 	flush := func() error {
 		err := c.rows.Flush()
 		c.flush()
 		return err
 	}
 	if c.session != "" {
-		return c.runNamed(client, ctx, script, flush)
+		return c.connectedNamed(client, ctx, flush, do)
 	}
 	conn, err := c.pool.get(ctx, flush)
 	if err != nil {
 		return err
 	}
-	clean, broken, err := runScript(ctx, conn, script, c.cfg.Guard, c.rows)
+	clean, broken, err := do(conn)
 	if clean && !broken {
 		c.pool.put(conn)
 	} else {
@@ -152,7 +173,7 @@ func (c *session) run(client, ctx context.Context, question []byte) error {
 	return err
 }
 
-func (c *session) runNamed(client, ctx context.Context, script *sqltext.Scanner, flush func() error) (err error) {
+func (c *session) connectedNamed(client, ctx context.Context, flush func() error, do func(*conn) (clean, broken bool, err error)) (err error) {
 	if c.named == nil {
 		if c.named, err = c.sessions.take(ctx, c.session); err != nil {
 			return err
@@ -167,7 +188,7 @@ func (c *session) runNamed(client, ctx context.Context, script *sqltext.Scanner,
 		}
 	}
 	c.named.conn.flush = flush
-	clean, broken, err := runScript(ctx, c.named.conn, script, c.cfg.Guard, c.rows)
+	clean, broken, err := do(c.named.conn)
 	c.named.clean = c.named.clean && clean
 	if broken {
 		c.named.end(client.Err() == nil)
@@ -187,6 +208,12 @@ func newRequests(r io.Reader, limit int) *requests {
 
 // waiting reports whether a part of the next request is there already.
 func (r *requests) waiting() bool { return r.in.Buffered() > 0 }
+
+// whole reports whether all of the next request is there already.
+func (r *requests) whole() bool {
+	there, _ := r.in.Peek(r.in.Buffered())
+	return bytes.IndexByte(there, 0) >= 0
+}
 
 // next returns the next request, which is valid until the next call. Behind
 // one that is too long, which is a *framing.TooLongError, there may be others.

@@ -7,12 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"strconv"
 
 	"pipeworks/internal/database"
 	"pipeworks/internal/dburl"
-	"pipeworks/internal/record"
 	"pipeworks/internal/sqltext"
 )
 
@@ -50,41 +48,42 @@ func newCheckpoint(name string, db dburl.URL) *checkpoint {
 
 // load reads how far the run has come. It makes the table if there is none.
 func (c *checkpoint) load(ctx context.Context, conn database.Conn) error {
-	table, err := c.read(ctx, conn)
+	values, err := c.read(ctx, conn)
 	if err != nil {
 		types := "(name VARCHAR(190) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY, statements BIGINT NOT NULL, digest CHAR(64) NOT NULL) ENGINE=InnoDB"
 		if c.dialect == sqltext.SQLite {
 			types = "(name TEXT NOT NULL PRIMARY KEY, statements INTEGER NOT NULL, digest TEXT NOT NULL)"
 		}
-		if _, err := query(ctx, conn, "CREATE TABLE IF NOT EXISTS "+c.table+" "+types); err != nil {
+		if _, err := database.Ask(ctx, conn, "CREATE TABLE IF NOT EXISTS "+c.table+" "+types); err != nil {
 			return fmt.Errorf("keep the progress of %s: %w", c.name, err)
 		}
-		if table, err = c.read(ctx, conn); err != nil {
+		if values, err = c.read(ctx, conn); err != nil {
 			return fmt.Errorf("read the progress of %s: %w", c.name, err)
 		}
 	}
-	if c.exists = len(table) == 1; !c.exists {
+	if c.exists = len(values) == 2; !c.exists {
 		return nil
 	}
-	c.want = table[0][1]
-	if c.saved, err = strconv.ParseInt(table[0][0], 10, 64); err != nil {
+	c.want = values[1]
+	if c.saved, err = strconv.ParseInt(values[0], 10, 64); err != nil {
 		return fmt.Errorf("read the progress of %s: %w", c.name, err)
 	}
 	return nil
 }
 
-func (c *checkpoint) read(ctx context.Context, conn database.Conn) ([][]string, error) {
-	return query(ctx, conn, "SELECT statements, digest FROM "+c.table+" WHERE name = "+c.key)
+// read returns the row of the run, if there is one: statements and digest.
+func (c *checkpoint) read(ctx context.Context, conn database.Conn) ([]string, error) {
+	return database.Ask(ctx, conn, "SELECT statements, digest FROM "+c.table+" WHERE name = "+c.key)
 }
 
 // isSaved reports whether a commit of which nothing is known was one.
 func (c *checkpoint) isSaved(ctx context.Context, conn database.Conn) (bool, error) {
-	table, err := c.read(ctx, conn)
+	values, err := c.read(ctx, conn)
 	if err == nil {
 		// A read would keep the chunk on the state of now.
-		_, err = query(ctx, conn, "ROLLBACK")
+		_, err = database.Ask(ctx, conn, "ROLLBACK")
 	}
-	return err == nil && len(table) == 1 && table[0][0] == strconv.FormatInt(c.seen, 10), err
+	return err == nil && len(values) == 2 && values[0] == strconv.FormatInt(c.seen, 10), err
 }
 
 // see passes over a statement that a run before has committed, and reports
@@ -165,26 +164,3 @@ func (e *changedError) Hint() string {
 
 // ExitStatus is that of a run that did nothing.
 func (e *changedError) ExitStatus() int { return 2 }
-
-// query returns the rows of a query of the program's own.
-func query(ctx context.Context, conn database.Conn, sql string) (table [][]string, err error) {
-	rows, err := conn.Query(ctx, []byte(sql))
-	if err != nil {
-		return nil, err
-	}
-	values := make([]record.Value, len(rows.Columns()))
-	for {
-		if err = rows.Next(values); err != nil {
-			break
-		}
-		row := make([]string, len(values))
-		for i, v := range values {
-			row[i] = string(v.Bytes)
-		}
-		table = append(table, row)
-	}
-	if err == io.EOF {
-		err = nil
-	}
-	return table, errors.Join(err, rows.Close())
-}

@@ -24,9 +24,9 @@ func (s *session) tell(ctx context.Context, at place, rows, affected int64) erro
 	if s.cfg.Warnings == nil || s.db.Dialect == sqltext.SQLite {
 		return nil
 	}
-	warnings, err := query(ctx, s.conn, "SHOW WARNINGS")
-	for _, w := range warnings { // level, code, message
-		s.cfg.Warnings(fmt.Sprintf("%s (Code %s): %s", w[0], w[1], w[2]))
+	values, err := database.Ask(ctx, s.conn, "SHOW WARNINGS")
+	for ; len(values) >= 3; values = values[3:] { // level, code, message
+		s.cfg.Warnings(fmt.Sprintf("%s (Code %s): %s", values[0], values[1], values[2]))
 	}
 	return err
 }
