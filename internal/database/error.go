@@ -123,10 +123,12 @@ func (e *Error) Hint() string {
 	switch e.Number {
 	case sqliteBusy:
 		return "another program is using the file; after PRAGMA journal_mode=WAL one can write while others read"
-	case erAccessDenied, erAccessDeniedNoPass:
+	case erAccessDeniedNoPass:
+		return "the server takes that account from the system's user of the name alone, by the unix socket: mysql://user@/db"
+	case erAccessDenied:
 		return "user and password are in $PIPEWORKS_DB (mysql://user:password@host/db) or an option file, or --password-file tells the password"
 	case erUnknownDatabase:
-		return "a URL without a database name connects, too: then CREATE DATABASE"
+		return "a URL without a database name connects, too: sqlpipe --db mysql://user@host/ -e 'CREATE DATABASE name'"
 	case erNoDatabase:
 		return "the last part of the URL names it: mysql://user@host/NAME"
 	case crServerLost:
