@@ -33,7 +33,7 @@ type CallConfig struct {
 }
 
 func (cfg *CallConfig) hello() hello {
-	return hello{newID(), options{cfg.Format, cfg.Session, cfg.Timeout, cfg.status}}
+	return hello{newID(), options{format: cfg.Format, session: cfg.Session, timeout: cfg.Timeout, status: cfg.status}}
 }
 
 // CallSummary is what was asked.

@@ -57,6 +57,7 @@ type options struct {
 	session string        // its name, if the connection is to be kept for the next client
 	timeout time.Duration // for a question; 0: the server's own
 	status  bool          // of the server, instead of questions
+	nul     bool          // ends an answer, which has no other, and no doubled dots
 }
 
 func newID() string {
@@ -94,6 +95,9 @@ func (h hello) line() ([]byte, error) {
 	}
 	if h.status {
 		values.Set("status", "yes")
+	}
+	if h.nul {
+		values.Set("end", "nul")
 	}
 	line := fmt.Appendf(nil, "\n%s %s %s\n", protocolVersion, h.id, values.Encode())
 	if len(line) > fifo.AtomicSize {
@@ -140,6 +144,8 @@ func parseOptions(values url.Values) (o options, err error) {
 			o.timeout, err = time.ParseDuration(value)
 		case "status":
 			o.status = value == "yes"
+		case "end":
+			o.nul = value == "nul"
 		default:
 			err = fmt.Errorf("unknown option %q", name)
 		}
@@ -152,6 +158,7 @@ func parseOptions(values url.Values) (o options, err error) {
 
 // answerWriter writes the lines of answers.
 type answerWriter struct {
+	nul    bool // ends an answer, of which it is no part, and no dot is doubled
 	mu     sync.Mutex
 	w      *bufio.Writer
 	inLine bool
@@ -160,8 +167,8 @@ type answerWriter struct {
 }
 
 // newAnswerWriter writes to w. Close must be called at the end.
-func newAnswerWriter(w io.Writer) *answerWriter {
-	return &answerWriter{w: bufio.NewWriterSize(w, 64<<10)}
+func newAnswerWriter(w io.Writer, nul bool) *answerWriter {
+	return &answerWriter{nul: nul, w: bufio.NewWriterSize(w, 64<<10)}
 }
 
 // Write writes a part of the rows.
@@ -169,14 +176,18 @@ func (a *answerWriter) Write(p []byte) (int, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	n := len(p)
-	if n == 0 {
-		return 0, nil
+	if a.nul {
+		p = bytes.ReplaceAll(p, []byte{0}, nil)
 	}
-	if !a.inLine && p[0] == '.' {
+	if len(p) == 0 {
+		return n, nil
+	}
+	dots := !a.nul
+	if dots && !a.inLine && p[0] == '.' {
 		_ = a.w.WriteByte('.') // an error stays until Flush
 	}
-	a.inLine = p[n-1] != '\n'
-	for {
+	a.inLine = p[len(p)-1] != '\n'
+	for dots {
 		i := bytes.Index(p, []byte("\n."))
 		if i < 0 {
 			break
@@ -245,14 +256,19 @@ func (a *answerWriter) End(err error) {
 		_ = a.w.WriteByte('\n')
 		a.inLine = false
 	}
-	_, _ = a.w.WriteString(". " + strconv.Itoa(statusOf(err)))
+	line := ". " + strconv.Itoa(statusOf(err))
 	if err != nil {
-		_, _ = a.w.WriteString("\t" + escapeField.Replace(err.Error()))
+		line += "\t" + escapeField.Replace(err.Error())
 		if hint := hintOf(err); hint != "" {
-			_, _ = a.w.WriteString("\t" + escapeField.Replace(hint))
+			line += "\t" + escapeField.Replace(hint)
 		}
 	}
-	_ = a.w.WriteByte('\n')
+	if a.nul {
+		line = strings.ReplaceAll(line, "\x00", "") + "\x00"
+	} else {
+		line += "\n"
+	}
+	_, _ = a.w.WriteString(line)
 }
 
 // statusOf and hintOf are what an error says of itself, as every tool's do.

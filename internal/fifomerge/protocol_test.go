@@ -37,7 +37,7 @@ func FuzzAnswer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, rows []byte, size int, message, hint string) {
 		var wire bytes.Buffer
-		w := newAnswerWriter(&wire)
+		w := newAnswerWriter(&wire, false)
 		for rest := rows; len(rest) > 0; {
 			n := min(len(rest), max(1, size))
 			if m, err := w.Write(rest[:n]); m != n || err != nil {
@@ -85,6 +85,41 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
+// An answer that ends in NUL has no other, and its last line is behind the last
+// line end.
+func FuzzAnswerNUL(f *testing.F) {
+	for _, a := range answers {
+		f.Add([]byte(a), "")
+		f.Add([]byte(a+"\x00.\x00 0\n. 0\x00"), "a\n. 0\x00")
+	}
+	f.Fuzz(func(t *testing.T, rows []byte, message string) {
+		var wire bytes.Buffer
+		w := newAnswerWriter(&wire, true)
+		if n, err := w.Write(rows); n != len(rows) || err != nil {
+			t.Fatal(n, err)
+		}
+		status := ". 0"
+		var failure error
+		if message != "" {
+			failure = errors.New(message)
+			status = ". 1\t" + strings.ReplaceAll(escapeField.Replace(message), "\x00", "")
+		}
+		w.End(failure)
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		want := strings.ReplaceAll(string(rows), "\x00", "")
+		if want != "" && !strings.HasSuffix(want, "\n") {
+			want += "\n"
+		}
+		answer, rest, _ := strings.Cut(wire.String(), "\x00")
+		last := strings.LastIndexByte(answer, '\n') + 1
+		if answer[:last] != want || answer[last:] != status || rest != "" {
+			t.Errorf("got %q, want %q and %q", wire.String(), want, status)
+		}
+	})
+}
+
 func TestBrokenAnswer(t *testing.T) {
 	for in, want := range map[string]string{
 		"":              errServerGone.Error(),
@@ -110,7 +145,7 @@ func TestHello(t *testing.T) {
 		{Format: record.CSV, Rows: record.WriterOptions{NullAs: &null, NoHeader: true, Binary: record.Raw}},
 		{Format: record.Table, Rows: record.WriterOptions{Binary: record.Hex}},
 	} {
-		h := hello{newID(), options{format: f, session: "a b&c", timeout: 1500 * time.Millisecond, status: true}}
+		h := hello{newID(), options{format: f, session: "a b&c", timeout: 1500 * time.Millisecond, status: true, nul: true}}
 		line, err := h.line()
 		if err != nil {
 			t.Fatal(err)

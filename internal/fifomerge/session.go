@@ -44,7 +44,7 @@ func (s *server) serveClient(ctx context.Context, h hello, helloErr error) error
 		return err
 	}
 	defer reply.Close()
-	out := newAnswerWriter(reply)
+	out := newAnswerWriter(reply, h.nul)
 	defer out.Close()
 	rows, err := h.format.newWriter(out)
 	helloErr = errors.Join(helloErr, err)
