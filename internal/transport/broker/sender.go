@@ -132,7 +132,7 @@ func (s *Sender) connect(ctx context.Context) error {
 func (s *Sender) run(ctx context.Context) {
 	defer close(s.done)
 	for {
-		err := s.publish(ctx)
+		err := s.publish()
 		s.line.Close()
 		if ctx.Err() != nil {
 			return
@@ -150,7 +150,7 @@ func (s *Sender) run(ctx context.Context) {
 }
 
 // publish publishes until the line is lost.
-func (s *Sender) publish(ctx context.Context) error {
+func (s *Sender) publish() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {

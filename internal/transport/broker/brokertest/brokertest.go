@@ -112,7 +112,7 @@ func (f Fixture) Sender(t *testing.T, u transport.URL) transport.Sender {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close(context.Background(), nil) })
+	t.Cleanup(func() { _ = s.Close(context.Background(), nil) })
 	return s
 }
 
@@ -123,7 +123,7 @@ func (f Fixture) Receiver(t *testing.T, u transport.URL) transport.Receiver {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { r.Close() })
+	t.Cleanup(func() { _ = r.Close() })
 	return r
 }
 
