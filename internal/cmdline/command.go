@@ -116,6 +116,16 @@ func (inv *Invocation) StdinTerminal() bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// stdinPipe reports whether standard input is a pipe.
+func (inv *Invocation) stdinPipe() bool {
+	f, ok := inv.streams.In.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeNamedPipe != 0
+}
+
 // Output is where --output says, standard output by default. It is closed
 // when the Action has returned. A file that is one of the inputs is refused.
 func (inv *Invocation) Output(in stream.Inputs) (*stream.Output, error) {
@@ -129,6 +139,9 @@ func (inv *Invocation) ResumedOutput(in stream.Inputs) (*stream.Output, error) {
 
 func (inv *Invocation) outputTo(in stream.Inputs, open func(path string) *stream.Output) (*stream.Output, error) {
 	inv.output = stream.NewOutput("stdout", inv.streams.Out)
+	if _, ok := inv.streams.Err.(terminal); ok && inv.output.Terminal() && inv.stdinPipe() {
+		inv.output.Lead(clearLine) // who writes to the pipe may show its progress
+	}
 	if path := inv.String("output"); path != "" && path != "-" {
 		inv.output = open(path)
 	}

@@ -99,16 +99,27 @@ func (p *progressLine) tick() {
 			p.log()
 			p.logged = time.Now()
 		}
-	case !p.always && time.Since(p.start) < progressDelay:
+	case !p.always && time.Since(p.start) < p.delay():
 	case p.own(t):
 		p.draw(t)
 	}
 }
 
+// delay is a little less for who knows how much is left: that is the line to see.
+func (p *progressLine) delay() time.Duration {
+	if p.inv.meter.Known() {
+		return progressDelay
+	}
+	return progressDelay + 2*redrawEvery
+}
+
 // own makes the line on the terminal this process's: of the programs of a pipe
-// only one shows its progress at a time. Who prints its output there has no use
-// for a line, but keeps the others from drawing theirs.
+// only one shows its progress at a time, and none that prints its output there.
 func (p *progressLine) own(t terminal) bool {
+	out, ok := p.inv.streams.Out.(*os.File)
+	if ok && term.IsTerminal(int(out.Fd())) && !p.always {
+		return false
+	}
 	if p.owned == nil {
 		// A descriptor of its own: the lock is shared by who shares that.
 		f, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", t.file.Fd()), os.O_WRONLY|syscall.O_NOCTTY, 0)
@@ -121,8 +132,7 @@ func (p *progressLine) own(t terminal) bool {
 		}
 		p.owned = f
 	}
-	out, ok := p.inv.streams.Out.(*os.File)
-	return p.always || !ok || !term.IsTerminal(int(out.Fd()))
+	return true
 }
 
 func (p *progressLine) draw(t terminal) {

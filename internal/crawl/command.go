@@ -147,6 +147,8 @@ func action(ctx context.Context, inv *cmdline.Invocation) error {
 		return err
 	}
 	in.Content = compressed.NewReader
+	in.Meter = nil // the list is read long before its pages
+	inv.Meter().SetTotal(0)
 	output := inv.Output
 	if inv.Bool("resume") {
 		output = inv.ResumedOutput

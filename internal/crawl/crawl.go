@@ -132,7 +132,7 @@ type Config struct {
 	Input    record.ReaderOptions // Source, Fallback and LineField are set for each input
 	Format   record.Format        // of the output; Auto is JSONL
 	Rows     record.WriterOptions
-	Meter    *progress.Meter // counts records; nil: nothing does
+	Meter    *progress.Meter // counts records, and the bytes of pages; nil: nothing does
 	Rejects  *reject.Sink    // for malformed input records; nil: stop at the first one
 	ErrorsOK bool            // pages that could not be had make no *FailedError
 
@@ -235,6 +235,9 @@ func Run(ctx context.Context, cfg Config, in stream.Inputs, out io.Writer) (Summ
 		working.Go(func() { c.work(ctx) })
 	}
 	read, readErr := c.read(ctx, in)
+	if !cfg.Follow.active() && cfg.Extract.Each == nil && !cfg.IfChanged { // a record for each
+		cfg.Meter.SetRecords(read - c.resumed)
+	}
 	c.frontier.end()
 	working.Wait()
 	close(c.rows)

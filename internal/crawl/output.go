@@ -171,6 +171,7 @@ func (w *writer) row(r *row) error {
 		w.meter.AddRecords(1)
 	}
 	w.sum.Bytes += int64(r.bytes)
+	w.meter.AddBytes(r.bytes)
 	if r.task.err != nil {
 		if w.failed == nil || r.task.seq < w.failed.seq {
 			w.failed = r.task

@@ -12,7 +12,7 @@ import (
 // Meter counts. It may be used by several goroutines; a nil Meter counts
 // nothing.
 type Meter struct {
-	records, bytes, total atomic.Int64
+	records, expected, bytes, total atomic.Int64
 }
 
 // AddRecords counts records, or what a tool has in their place.
@@ -36,9 +36,20 @@ func (m *Meter) SetTotal(bytes int64) {
 	}
 }
 
+// SetRecords says how many records there will be in all, where that says more
+// of what is left than the bytes of the inputs do.
+func (m *Meter) SetRecords(n int64) {
+	if m != nil {
+		m.expected.Store(n)
+	}
+}
+
+// Known reports whether it is known how much there is in all.
+func (m *Meter) Known() bool { return m.total.Load() > 0 || m.expected.Load() > 0 }
+
 // Line is how far a run has come since it began: records, their rate, the time
-// it took, and, if the total is known, the share of it that was read and the
-// time that the rest will take at this rate.
+// it took, and, if the total is known, the share of it that is done and the time
+// that the rest will take at this rate.
 func (m *Meter) Line(elapsed time.Duration) string {
 	records, bytes, total := m.records.Load(), m.bytes.Load(), m.total.Load()
 	seconds := elapsed.Seconds()
@@ -47,10 +58,14 @@ func (m *Meter) Line(elapsed time.Duration) string {
 		thousands(int64(float64(records)/max(seconds, 1e-3))) + "/s",
 		clock(elapsed),
 	}
-	if total > 0 && bytes <= total {
-		parts = append(parts, fmt.Sprintf("%d%%", 100*bytes/total))
-		if bytes > 0 && bytes < total {
-			left := time.Duration(seconds * float64(total-bytes) / float64(bytes) * float64(time.Second))
+	done := bytes
+	if expected := m.expected.Load(); expected > 0 {
+		done, total = records, expected
+	}
+	if total > 0 && done <= total {
+		parts = append(parts, fmt.Sprintf("%d%%", 100*done/total))
+		if done > 0 && done < total {
+			left := time.Duration(seconds * float64(total-done) / float64(done) * float64(time.Second))
 			parts = append(parts, clock(left)+" left")
 		}
 	} else if bytes > 0 {

@@ -33,9 +33,20 @@ func TestLine(t *testing.T) {
 	}
 }
 
+func TestLineOfRecords(t *testing.T) {
+	var m Meter
+	m.AddRecords(10)
+	m.AddBytes(5000)
+	m.SetRecords(40)
+	if got, want := m.Line(10*time.Second), "10 records, 1/s, 0:10, 25%, 0:30 left"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 func TestNil(*testing.T) {
 	var m *Meter
 	m.AddRecords(1)
 	m.AddBytes(1)
 	m.SetTotal(1)
+	m.SetRecords(1)
 }

@@ -22,6 +22,7 @@ type Output struct {
 	name string
 	w    io.Writer // nil: a file that is not open yet
 	more bool      // the file keeps what it has
+	lead []byte    // goes before each write
 }
 
 // NewOutput writes to w, which messages call name.
@@ -41,6 +42,10 @@ func (o *Output) Terminal() bool {
 	f, ok := o.w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
+
+// Lead puts text before all that is written from now on: where others draw a
+// line of progress on the terminal, what clears it.
+func (o *Output) Lead(text string) { o.lead = []byte(text) }
 
 // Widen asks for room for so many bytes in the pipe that the output is, so that
 // its two ends wait for each other less often. What is no pipe, or a no, changes
@@ -67,6 +72,12 @@ func (o *Output) Pipe() *os.File {
 func (o *Output) Write(p []byte) (int, error) {
 	if err := o.open(); err != nil {
 		return 0, err
+	}
+	if len(o.lead) > 0 {
+		if _, err := o.w.Write(append(o.lead[:len(o.lead):len(o.lead)], p...)); err != nil {
+			return 0, o.wrap("write", err)
+		}
+		return len(p), nil
 	}
 	n, err := o.w.Write(p)
 	return n, o.wrap("write", err)
