@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"golang.org/x/term"
@@ -74,7 +75,7 @@ func (o *Output) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	if len(o.lead) > 0 {
-		if _, err := o.w.Write(append(o.lead[:len(o.lead):len(o.lead)], p...)); err != nil {
+		if _, err := o.w.Write(slices.Concat(o.lead, p)); err != nil {
 			return 0, o.wrap("write", err)
 		}
 		return len(p), nil
