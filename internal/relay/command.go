@@ -26,6 +26,7 @@ func Command(name string, more ...transport.Transport) *cmdline.Command {
 			{Comment: "and the other, in another shell", Line: "relay from unix:/tmp/numbers | sort -n"},
 		},
 		Description: t.help(),
+		Usual:       []string{"framing", "stream", "key", "group", "follow", "max", "ack", "output", "timeout", "rejects"},
 		Verbs:       []*cmdline.Command{t.toCommand(), t.fromCommand()},
 	}
 }
