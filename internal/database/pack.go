@@ -139,14 +139,14 @@ func OnlyChanges(sql []byte) bool {
 	return false
 }
 
-// GivesRows reports whether a statement gives rows, of one result set and no
-// more.
+// GivesRows reports whether a statement is Packable and gives one result set, no
+// more and no less.
 func GivesRows(sql []byte) bool {
 	if sqltext.Verb(sql) != "SELECT" {
 		return false
 	}
 	s := survey(sql)
-	return s.single && !s.into
+	return s.single && !s.looksBack && !s.into
 }
 
 // packer is a Conn on which a Pack saves time.

@@ -47,6 +47,25 @@ func TestPackable(t *testing.T) {
 	}
 }
 
+func TestGivesRows(t *testing.T) {
+	for sql, want := range map[string]bool{
+		"SELECT 1":                   true,
+		"select 'into' from t":       true,
+		"SELECT 1 INTO @a":           false,
+		"SELECT 1 into outfile 'x'":  false,
+		"SELECT pinto FROM t":        false, // better safe
+		"SELECT 1; SELECT 2":         false,
+		"SELECT FOUND_ROWS()":        false,
+		"INSERT INTO t VALUES (1)":   false,
+		"WITH x AS (SELECT 1) TABLE": false, // in MySQL an UPDATE may follow
+		"/*! SELECT */ DO 1":         false,
+	} {
+		if got := GivesRows([]byte(sql)); got != want {
+			t.Errorf("%s: %t", sql, got)
+		}
+	}
+}
+
 func pack(statements ...string) *Pack {
 	p := &Pack{}
 	for _, s := range statements {

@@ -30,7 +30,7 @@ func (q *questions) take(question []byte) bool {
 	}
 	script := q.script(question)
 	st, err := script.Next()
-	if err != nil || !database.Packable(st.Text) || !database.GivesRows(st.Text) || !leavesNothing(st.Text) {
+	if err != nil || !database.GivesRows(st.Text) || !leavesNothing(st.Text) {
 		return false
 	}
 	if _, err := script.Next(); err != io.EOF {

@@ -71,13 +71,19 @@ func (s *server) serveClient(ctx context.Context, h hello, helloErr error) error
 	defer stop()
 	c := &session{server: s, options: h.options, out: out, rows: rows, flush: out.FlushSoon}
 	defer c.close()
+	c.answerAll(ctx, newRequests(query, s.cfg.MaxRequest), out)
+	return nil
+}
+
+// answerAll answers one question after another, and those together that have
+// come together, until the client is done, or the server.
+func (c *session) answerAll(ctx context.Context, requests *requests, out *answerWriter) {
 	pack := &questions{session: c, out: out}
-	requests := newRequests(query, s.cfg.MaxRequest)
 	for {
 		question, err := requests.next()
 		if _, ok := errors.AsType[*framing.TooLongError](err); err != nil && !ok {
 			_ = out.Flush()
-			return nil // the client is done, or the server is
+			return
 		}
 		packed := err == nil && (pack.Len() > 0 || requests.whole()) && pack.take(question)
 		if packed && requests.whole() && !pack.Full() {
@@ -88,7 +94,7 @@ func (s *server) serveClient(ctx context.Context, h hello, helloErr error) error
 			err = c.answer(ctx, question)
 		}
 		if ctx.Err() != nil {
-			return nil // what is cut off says that it was stopped
+			return // what is cut off says that it was stopped
 		}
 		if !packed {
 			out.End(err)
@@ -96,7 +102,7 @@ func (s *server) serveClient(ctx context.Context, h hello, helloErr error) error
 		if requests.waiting() {
 			out.FlushSoon()
 		} else if out.Flush() != nil {
-			return nil // nobody reads
+			return // nobody reads
 		}
 	}
 }
