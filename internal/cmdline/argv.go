@@ -21,7 +21,7 @@ type line struct {
 	path     string   // what calls it: the tool's name, and the verb's
 	flags    []string // --name or --name=value
 	operands []string
-	brief    bool // the help that is wanted was last asked for by -h
+	brief    bool // help was asked for by -h
 }
 
 // args is the list that urfave/cli is given, without the verb.
@@ -72,81 +72,112 @@ func normalise(root *Command, args []string) (*line, error) {
 			return l, err
 		}
 	}
-	table := newFlagTable(l.command.AllFlags())
-	values := map[string][]string{} // of each flag given, by its first name
-	var order []string
-	set := func(f cli.Flag, value string) {
-		name := f.Names()[0]
-		l.brief = l.brief && name != "help"
-		if _, given := values[name]; !given {
-			order = append(order, name)
-		}
-		if _, ok := f.(*cli.DurationFlag); ok && isDecimal(value) {
-			value += "s" // as curl and timeout read a bare number
-		}
-		if !repeats(f) {
-			values[name] = nil
-		}
-		values[name] = append(values[name], value)
-	}
+	g := &given{line: l, table: newFlagTable(l.command.AllFlags()), values: map[string][]string{}}
 	for len(args) > 0 {
 		arg := args[0]
 		args = args[1:]
+		var err error
 		switch {
 		case arg == "--":
 			l.operands = append(l.operands, args...)
 			args = nil
 		case strings.HasPrefix(arg, "--"):
-			name, value, hasValue := strings.Cut(arg[2:], "=")
-			f := table[name]
-			switch {
-			case f == nil || len(name) == 1:
-				return l, l.unknownFlag("--"+name, table)
-			case !takesValue(f) && hasValue:
-				return l, Usagef("--%s takes no value", name)
-			case takesValue(f) && !hasValue:
-				if len(args) == 0 {
-					return l, Usagef("--%s needs a value", name)
-				}
-				value, args = args[0], args[1:]
-			}
-			set(f, value)
+			args, err = g.long(arg[2:], args)
 		case len(arg) > 1 && arg[0] == '-':
-			for letters := arg[1:]; letters != ""; {
-				f := table[letters[:1]]
-				if f == nil {
-					return l, l.unknownFlag("-"+firstRune(letters), table)
-				}
-				name := letters[:1]
-				letters = letters[1:]
-				if !takesValue(f) {
-					set(f, "")
-					l.brief = l.brief || name == "h"
-					continue
-				}
-				if letters == "" {
-					if len(args) == 0 {
-						return l, Usagef("-%s needs a value", name)
-					}
-					letters, args = args[0], args[1:]
-				}
-				set(f, letters)
-				letters = ""
-			}
+			args, err = g.short(arg[1:], args)
 		default:
 			l.operands = append(l.operands, arg)
 		}
-	}
-	for _, name := range order {
-		for _, value := range values[name] {
-			flag := "--" + name
-			if takesValue(table[name]) {
-				flag += "=" + value
-			}
-			l.flags = append(l.flags, flag)
+		if err != nil {
+			return l, err
 		}
 	}
+	l.flags = g.flags()
 	return l, nil
+}
+
+// given are the flags of a line as they were given.
+type given struct {
+	*line
+	table  flagTable
+	values map[string][]string // by the flags' first names
+	order  []string            // of these, as each came first
+}
+
+// long takes a flag that was given as --text, and its value out of args if that
+// is there. It returns the rest of args.
+func (g *given) long(text string, args []string) ([]string, error) {
+	name, value, hasValue := strings.Cut(text, "=")
+	f := g.table[name]
+	switch {
+	case f == nil || len(name) == 1:
+		return args, g.unknownFlag("--" + name)
+	case !takesValue(f) && hasValue:
+		return args, Usagef("--%s takes no value", name)
+	case takesValue(f) && !hasValue:
+		if len(args) == 0 {
+			return args, Usagef("--%s needs a value", name)
+		}
+		value, args = args[0], args[1:]
+	}
+	g.set(f, name, value)
+	return args, nil
+}
+
+// short takes the flags that were given as -letters, and the value of the last
+// one out of args if that is there. It returns the rest of args.
+func (g *given) short(letters string, args []string) ([]string, error) {
+	for letters != "" {
+		name := letters[:1]
+		f := g.table[name]
+		if f == nil {
+			return args, g.unknownFlag("-" + firstRune(letters))
+		}
+		letters = letters[1:]
+		value := ""
+		if takesValue(f) {
+			if letters == "" {
+				if len(args) == 0 {
+					return args, Usagef("-%s needs a value", name)
+				}
+				letters, args = args[0], args[1:]
+			}
+			value, letters = letters, ""
+		}
+		g.set(f, name, value)
+	}
+	return args, nil
+}
+
+func (g *given) set(f cli.Flag, as, value string) {
+	name := f.Names()[0]
+	if name == "help" {
+		g.brief = as == "h"
+	}
+	if _, again := g.values[name]; !again {
+		g.order = append(g.order, name)
+	}
+	if _, ok := f.(*cli.DurationFlag); ok && isDecimal(value) {
+		value += "s" // as curl and timeout read a bare number
+	}
+	if !repeats(f) {
+		g.values[name] = nil
+	}
+	g.values[name] = append(g.values[name], value)
+}
+
+// flags are the flags of the normalised line.
+func (g *given) flags() (flags []string) {
+	for _, name := range g.order {
+		for _, value := range g.values[name] {
+			flag := "--" + name
+			if takesValue(g.table[name]) {
+				flag += "=" + value
+			}
+			flags = append(flags, flag)
+		}
+	}
+	return flags
 }
 
 // takeVerb takes the verb, the first operand, out of args. Flags may stand
@@ -211,17 +242,17 @@ func firstRune(s string) string {
 	return ""
 }
 
-func (l *line) unknownFlag(flag string, table flagTable) error {
+func (g *given) unknownFlag(flag string) error {
 	var names []string
-	for name := range table {
+	for name := range g.table {
 		if len(name) > 1 {
 			names = append(names, "--"+name)
 		}
 	}
 	slices.Sort(names)
-	hint := l.command.FlagHint
+	hint := g.command.FlagHint
 	if hint == "" {
-		hint = l.path + " -h shows the flags"
+		hint = g.path + " -h shows the flags"
 	}
 	return &usageError{err: fmt.Errorf("unknown flag %s", flag), hint: suggest(flag, names, hint)}
 }

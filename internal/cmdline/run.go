@@ -36,35 +36,19 @@ func Run(ctx context.Context, c *Command, args []string, s Streams) int {
 	}
 	s.Err = asTerminal(s.Err)
 	l, err := normalise(c, args)
-	if err != nil {
-		return report(ctx, c.Name, s.Err, err)
+	var text string
+	if err == nil {
+		text, err = l.info(c)
 	}
 	switch {
-	case l.has("help"):
-		out := stream.NewOutput("stdout", s.Out)
-		var text strings.Builder
-		if l.brief {
-			l.command.writeShortHelp(&text, l.path, c.Usual)
-		} else {
-			l.command.writeHelp(&text, l.path)
-		}
-		_, err := io.WriteString(out, text.String())
-		return report(ctx, c.Name, s.Err, err)
-	case l.has("version"):
-		_, err := fmt.Fprintln(stream.NewOutput("stdout", s.Out), version(c.Name))
-		return report(ctx, c.Name, s.Err, err)
-	case l.value("completion") != "":
-		var text strings.Builder
-		err := c.writeCompletion(&text, l.value("completion"))
-		if err == nil {
-			_, err = io.WriteString(stream.NewOutput("stdout", s.Out), text.String())
-		}
-		return report(ctx, c.Name, s.Err, err)
+	case err != nil:
+	case text != "":
+		_, err = io.WriteString(stream.NewOutput("stdout", s.Out), text)
 	case l.command.Action == nil:
-		l.command.writeShortHelp(s.Err, l.path, c.Usual)
-		return 2
+		err = errNoInput
+	default:
+		err = l.call(ctx, c.Name, args, s)
 	}
-	err = l.call(ctx, c.Name, args, s)
 	if errors.Is(err, errNoInput) {
 		l.command.writeShortHelp(s.Err, l.path, c.Usual)
 		return 2
@@ -72,9 +56,27 @@ func Run(ctx context.Context, c *Command, args []string, s Streams) int {
 	return report(ctx, c.Name, s.Err, err)
 }
 
+// info is what a flag asks to be told about the tool, "" if none does.
+func (l *line) info(c *Command) (string, error) {
+	var text strings.Builder
+	var err error
+	switch shell := l.value("completion"); {
+	case l.has("help") && l.brief:
+		l.command.writeShortHelp(&text, l.path, c.Usual)
+	case l.has("help"):
+		l.command.writeHelp(&text, l.path)
+	case l.has("version"):
+		fmt.Fprintln(&text, version(c.Name))
+	case shell != "":
+		err = c.writeCompletion(&text, shell)
+	}
+	return text.String(), err
+}
+
 // call hands the normalised line to urfave/cli for the values of its flags.
 func (l *line) call(ctx context.Context, tool string, args []string, s Streams) error {
 	flags := l.command.AllFlags()
+	table := newFlagTable(flags)
 	for _, f := range flags {
 		if slice, ok := f.(*cli.StringSliceFlag); ok {
 			slice.KeepSpace = true // a value is what was typed
@@ -90,11 +92,11 @@ func (l *line) call(ctx context.Context, tool string, args []string, s Streams) 
 		ErrWriter:                 s.Err,
 		ExitErrHandler:            func(*cli.Context, error) {},
 		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
-			return badValue(err, newFlagTable(flags))
+			return badValue(err, table)
 		},
 		Action: func(c *cli.Context) error {
 			inv := &Invocation{Context: c, tool: tool, command: l.command, streams: s, operands: c.Args().Slice(), args: args, meter: &progress.Meter{}}
-			if newFlagTable(flags)["progress"] != nil {
+			if table["progress"] != nil {
 				stop, err := inv.showProgress()
 				if err != nil {
 					return err
