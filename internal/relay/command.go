@@ -26,8 +26,10 @@ func Command(name string, more ...transport.Transport) *cmdline.Command {
 			{Comment: "and the other, in another shell", Line: "relay from unix:/tmp/numbers | sort -n"},
 		},
 		Description: t.help(),
-		Usual:       []string{"framing", "stream", "key", "group", "follow", "max", "ack", "output", "timeout", "rejects"},
-		Verbs:       []*cmdline.Command{t.toCommand(), t.fromCommand()},
+		Usual: []string{
+			"framing", "stream", "key", "group", "follow", "max", "ack", "jobs", "coprocess", "wait", "explain", "output", "timeout", "rejects",
+		},
+		Verbs: []*cmdline.Command{t.toCommand(), t.fromCommand(), t.serveCommand(), t.callCommand()},
 	}
 }
 
@@ -113,14 +115,20 @@ func options(ctx context.Context, inv *cmdline.Invocation) (o transport.Options,
 	if o.MaxRecord, err = inv.Size("max-record"); err != nil {
 		return o, err
 	}
-	password, err := inv.Password(ctx, "RELAY_PASSWORD")
-	if password != nil {
-		o.Password = func(context.Context) (string, error) {
-			secret, err := password()
-			return string(secret), err
-		}
-	}
+	o.Password, err = password(ctx, inv)
 	return o, err
+}
+
+// password is where the flags say that it comes from; nil: there is none.
+func password(ctx context.Context, inv *cmdline.Invocation) (func(context.Context) (string, error), error) {
+	source, err := inv.Password(ctx, "RELAY_PASSWORD")
+	if source == nil {
+		return nil, err
+	}
+	return func(context.Context) (string, error) {
+		secret, err := source()
+		return string(secret), err
+	}, err
 }
 
 func (t transports) runTo(ctx context.Context, inv *cmdline.Invocation) (err error) {

@@ -1,5 +1,3 @@
-// Package relay carries the standard streams of programs by any way that processes
-// talk.
 package relay
 
 import (
@@ -24,8 +22,7 @@ type ServeConfig struct {
 	Command   []string      // a program and its arguments
 	Jobs      int           // calls that are answered at once; 0 is 16
 	Coprocess bool          // Command answers each line with a line, and is kept
-	Timeout   time.Duration // of a call; 0: as long as it takes
-	Patience  time.Duration // for a line of a Coprocess; 0 is 10 s
+	Timeout   time.Duration // of a call; 0: as long as it takes. Of a line of a Coprocess; 0 is 10 s
 	MaxRecord int           // bytes of such a line; 0 is 64 MiB
 	Stderr    io.Writer     // of coprocesses, which nobody in particular has called
 
@@ -42,14 +39,18 @@ type ServeSummary struct {
 // errStopped is what callers are told when the server ends.
 var errStopped = errors.New("the server was stopped")
 
+// lineTimeout is how long a line may take to be answered, if nothing else is
+// said: who keeps answers in a buffer would never give one.
+const lineTimeout = 10 * time.Second
+
 // Serve answers the calls that come to a listener, which it closes, until ctx
-// ends.
-func Serve(ctx context.Context, cfg ServeConfig, l transport.Listener) (ServeSummary, error) {
+// ends. It calls ready when it knows that it can.
+func Serve(ctx context.Context, cfg ServeConfig, l transport.Listener, ready func()) (ServeSummary, error) {
 	if cfg.Jobs == 0 {
 		cfg.Jobs = 16
 	}
-	if cfg.Patience == 0 {
-		cfg.Patience = 10 * time.Second
+	if cfg.Coprocess && cfg.Timeout == 0 {
+		cfg.Timeout = lineTimeout
 	}
 	if cfg.MaxRecord == 0 {
 		cfg.MaxRecord = 64 << 20
@@ -57,13 +58,14 @@ func Serve(ctx context.Context, cfg ServeConfig, l transport.Listener) (ServeSum
 	s := &server{
 		cfg:    &cfg,
 		places: make(chan struct{}, cfg.Jobs),
-		pool:   &coprocess.Pool{Args: cfg.Command, Stderr: cfg.Stderr, Keep: cfg.Jobs, Patience: cfg.Patience},
+		pool:   &coprocess.Pool{Args: cfg.Command, Stderr: cfg.Stderr, Keep: cfg.Jobs, Patience: cfg.Timeout},
 	}
 	defer l.Close()
 	defer s.pool.Close()
 	if err := s.try(); err != nil {
 		return ServeSummary{}, err
 	}
+	ready()
 	calls, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)
 	defer context.AfterFunc(ctx, func() { stop(errStopped) })()
@@ -107,7 +109,7 @@ func (s *server) try() error {
 
 // answer is an rpc.Handler.
 func (s *server) answer(ctx context.Context, in *rpc.Incoming) (e rpc.Exit) {
-	if s.cfg.Timeout > 0 {
+	if s.cfg.Timeout > 0 && !s.cfg.Coprocess {
 		var stop context.CancelFunc
 		ctx, stop = context.WithTimeoutCause(ctx, s.cfg.Timeout, &rpc.LateError{After: s.cfg.Timeout})
 		defer stop()

@@ -42,7 +42,7 @@ func serveAt(t *testing.T, cfg ServeConfig) *served {
 	go func() {
 		defer close(s.end)
 		var err error
-		if s.sum, err = Serve(ctx, cfg, l); !errors.Is(err, errTestOver) {
+		if s.sum, err = Serve(ctx, cfg, l, func() {}); !errors.Is(err, errTestOver) {
 			t.Errorf("serve: %v", err)
 		}
 	}()
@@ -108,7 +108,7 @@ func TestServeMissingCommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = Serve(t.Context(), ServeConfig{Command: []string{"no-such-command"}}, l); !errors.Is(err, exec.ErrNotFound) {
+	if _, err = Serve(t.Context(), ServeConfig{Command: []string{"no-such-command"}}, l, func() {}); !errors.Is(err, exec.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
 	// One that went away since then is what a shell has for it.
@@ -283,9 +283,9 @@ func TestServeCoprocess(t *testing.T) {
 		{"read x; echo $x", "3\n4\n", "3\n", 1, "call there: sh ended before it answered"},
 		{"cat >/dev/null", "3\n", "", 1, "call there: sh has not answered a line within 100ms"},
 	} {
-		cfg := ServeConfig{Command: []string{"sh", "-c", tt.script}, Coprocess: true, Patience: time.Minute, Stderr: io.Discard}
+		cfg := ServeConfig{Command: []string{"sh", "-c", tt.script}, Coprocess: true, Timeout: time.Minute, Stderr: io.Discard}
 		if strings.Contains(tt.err, "not answered") {
-			cfg.Patience = 100 * time.Millisecond
+			cfg.Timeout = 100 * time.Millisecond
 		}
 		s := serveAt(t, cfg)
 		out, _, err := s.call(t, tt.in)

@@ -22,6 +22,7 @@ var Transport = transport.Transport{
 	Form:     "grpc://[HOST]:PORT",
 	Summary:  "gRPC, for programs in any language, too",
 	Options:  tlsoption.Options,
+	Blocks:   true,
 	Sender:   sender,
 	Receiver: receiver,
 	Dial:     dialCall,
