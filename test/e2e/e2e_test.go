@@ -50,6 +50,7 @@ import (
 	"pipeworks/internal/gensql"
 	"pipeworks/internal/relay"
 	"pipeworks/internal/sqlpipe"
+	"pipeworks/internal/transport/grpc"
 )
 
 var tools = map[string]func() *cmdline.Command{
@@ -61,7 +62,9 @@ var tools = map[string]func() *cmdline.Command{
 }
 
 func TestMain(m *testing.M) {
-	mains := map[string]func(){}
+	mains := map[string]func(){
+		"relay-grpc": func() { os.Exit(cmdline.Main(relay.Command("relay-grpc", grpc.Transport))) },
+	}
 	for name, command := range tools {
 		mains[name] = func() { os.Exit(cmdline.Main(command())) }
 	}
