@@ -50,7 +50,10 @@ import (
 	"pipeworks/internal/gensql"
 	"pipeworks/internal/relay"
 	"pipeworks/internal/sqlpipe"
+	"pipeworks/internal/transport"
 	"pipeworks/internal/transport/grpc"
+	"pipeworks/internal/transport/kafka"
+	"pipeworks/internal/transport/nats"
 )
 
 var tools = map[string]func() *cmdline.Command{
@@ -61,12 +64,20 @@ var tools = map[string]func() *cmdline.Command{
 	"relay":     func() *cmdline.Command { return relay.Command("relay") },
 }
 
+// siblings are relay with another client, and the same manual.
+var siblings = map[string]transport.Transport{
+	"relay-grpc":  grpc.Transport,
+	"relay-kafka": kafka.Transport,
+	"relay-nats":  nats.Transport,
+}
+
 func TestMain(m *testing.M) {
-	mains := map[string]func(){
-		"relay-grpc": func() { os.Exit(cmdline.Main(relay.Command("relay-grpc", grpc.Transport))) },
-	}
+	mains := map[string]func(){}
 	for name, command := range tools {
 		mains[name] = func() { os.Exit(cmdline.Main(command())) }
+	}
+	for name, client := range siblings {
+		mains[name] = func() { os.Exit(cmdline.Main(relay.Command(name, client))) }
 	}
 	testscript.Main(m, mains)
 }

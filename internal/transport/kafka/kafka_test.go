@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"pipeworks/internal/transport"
+	"pipeworks/internal/transport/conformance"
 )
 
 // broker is where the tests find Kafka: at $PIPEWORKS_TEST_KAFKA, or franz-go's
@@ -37,6 +38,49 @@ func fake(t *testing.T, options ...kfake.Opt) string {
 	}
 	t.Cleanup(c.Close)
 	return c.ListenAddrs()[0]
+}
+
+// lasting is a fake that can be ended and started again with what it has.
+func lasting(t *testing.T) (addr string, restart func(*testing.T)) {
+	t.Helper()
+	dir := t.TempDir()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	l.Close()
+	var c *kfake.Cluster
+	start := func(t *testing.T) {
+		var err error
+		if c, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(dir), kfake.Ports(port)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start(t)
+	t.Cleanup(func() { c.Close() })
+	return c.ListenAddrs()[0], func(t *testing.T) {
+		c.Close()
+		start(t)
+	}
+}
+
+func TestConformance(t *testing.T) {
+	addr, restart := lasting(t)
+	if own := os.Getenv("PIPEWORKS_TEST_KAFKA"); own != "" {
+		addr, restart = own, nil
+	}
+	conformance.Run(t, conformance.Fixture{
+		Transport: Transport,
+		URL: func(t *testing.T) string {
+			u := topicURL(t, addr, "")
+			return u.String() + "?create&partitions=1"
+		},
+		Kept:    true,
+		NoAbort: true,
+		Largest: defaultLimit - limitRoom,
+		Restart: restart,
+	})
 }
 
 // topicURL is that of a topic of the test's own.
@@ -256,23 +300,8 @@ func TestRebalance(t *testing.T) {
 
 // The broker is ended and started again in the middle: nothing is lost.
 func TestRestart(t *testing.T) {
-	dir := t.TempDir()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	start := func() *kfake.Cluster {
-		c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(dir), kfake.Ports(port))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	c := start()
-	defer func() { c.Close() }()
-	u := topicURL(t, c.ListenAddrs()[0], "&partitions=2")
+	addr, restart := lasting(t)
+	u := topicURL(t, addr, "&partitions=2")
 	o := transport.Options{Timeout: time.Minute, Warn: t.Logf}
 	s := open(t, u, o)
 	r := listen(t, u, o)
@@ -304,8 +333,7 @@ func TestRestart(t *testing.T) {
 		}
 		if restarts < 2 && len(seen) > (restarts+1)*total/3 {
 			restarts++
-			c.Close()
-			c = start()
+			restart(t)
 		}
 	}
 	if err := <-sent; err != nil {

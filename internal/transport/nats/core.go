@@ -108,6 +108,9 @@ func (r *coreReceiver) Receive(ctx context.Context, n int) ([]transport.Message,
 		if errors.Is(err, nats.ErrSlowConsumer) {
 			continue // Warn was told
 		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		if err != nil {
 			return nil, r.cause(err)
 		}

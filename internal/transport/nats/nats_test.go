@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"pipeworks/internal/transport"
+	"pipeworks/internal/transport/conformance"
 )
 
 // server is a server of the test's own, on loopback.
@@ -346,4 +347,29 @@ func TestFull(t *testing.T) {
 	if err := sender.Send(t.Context(), []transport.Message{{Body: bytes.Repeat([]byte("x"), 64<<10)}}); err == nil {
 		t.Error("more than max_payload was sent")
 	}
+}
+
+func TestConformance(t *testing.T) {
+	s := startServer(t, "max_payload: 8MB")
+	place := 0
+	f := conformance.Fixture{
+		Transport: Transport,
+		URL: func(*testing.T) string {
+			place++
+			return s.url(fmt.Sprintf("place.%d", place)).String()
+		},
+		Kept:    true,
+		NoAbort: true,
+		Largest: 8<<20 - headerRoom,
+		Restart: func(*testing.T) {
+			s.kill()
+			s.start()
+		},
+	}
+	t.Run("JetStream", func(t *testing.T) { conformance.Run(t, f) })
+	url := f.URL
+	f.URL = func(t *testing.T) string { return url(t) + "?core" }
+	f.NoAcks, f.Restart = true, nil
+	f.Transport.Dial = nil // it is the same
+	t.Run("core", func(t *testing.T) { conformance.Run(t, f) })
 }
