@@ -113,21 +113,20 @@ func OpenWhenRead(ctx context.Context, path string) (*os.File, error) {
 	}
 }
 
-// poll returns which of the events are there, and those that need no asking:
-// POLLERR at a write end without a reader, POLLHUP at a read end that a writer
-// has left.
-func poll(f *os.File, events int16) (there int16) {
+// poll waits for one of the events and those that need no asking: POLLERR at a
+// write end without a reader, POLLHUP at a read end that a writer has left.
+func poll(f *os.File, events int16, wait time.Duration) (there int16) {
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return 0
 	}
-	_ = conn.Control(func(fd uintptr) { there = pollFd(fd, events) })
+	_ = conn.Control(func(fd uintptr) { there = pollFd(fd, events, wait) })
 	return there
 }
 
-func pollFd(fd uintptr, events int16) int16 {
+func pollFd(fd uintptr, events int16, wait time.Duration) int16 {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
-	if _, err := unix.Poll(fds, 0); err != nil {
+	if _, err := unix.Poll(fds, int(wait.Milliseconds())); err != nil {
 		return 0
 	}
 	return fds[0].Revents
@@ -135,11 +134,11 @@ func pollFd(fd uintptr, events int16) int16 {
 
 // isRead reports whether anybody has the pipe, of which f is a write end, open
 // for reading.
-func isRead(f *os.File) bool { return poll(f, 0)&unix.POLLERR == 0 }
+func isRead(f *os.File) bool { return poll(f, 0, 0)&unix.POLLERR == 0 }
 
 // Quiet reports whether a read end has nothing to read, and somebody who may
 // write.
-func Quiet(f *os.File) bool { return poll(f, unix.POLLIN) == 0 }
+func Quiet(f *os.File) bool { return poll(f, unix.POLLIN, 0) == 0 }
 
 // WatchReader calls gone when nobody has the pipe, of which w is a write end,
 // open for reading any more. The function it returns ends the watch.
@@ -153,18 +152,34 @@ func WatchReader(w *os.File, gone func()) (stop func(), err error) {
 		watched.Close()
 		return nil, err
 	}
-	done := make(chan struct{})
+	stopped, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		if conn.Write(func(uintptr) bool { return !isRead(w) }) == nil {
+		err := conn.Write(func(uintptr) bool { return !isRead(w) })
+		// A pipe that a shell has made blocks, and has to be waited for in another way.
+		for err != nil && !errors.Is(err, os.ErrClosed) {
+			select {
+			case <-stopped:
+				return
+			default:
+			}
+			if poll(w, 0, lookTime)&unix.POLLERR != 0 {
+				err = nil
+			}
+		}
+		if err == nil {
 			gone()
 		}
 	}()
 	return func() {
+		close(stopped)
 		watched.Close()
 		<-done
 	}, nil
 }
+
+// lookTime is how long the end of a watch may have to wait for a poll.
+const lookTime = 50 * time.Millisecond
 
 func duplicate(f *os.File) (*os.File, error) {
 	conn, err := f.SyscallConn()

@@ -474,3 +474,28 @@ func TestDirLock(t *testing.T) {
 		t.Errorf("after the first one is gone: %v", err)
 	}
 }
+
+// The reader of a pipe is missed, be it one of ours or one that a shell has
+// made, which blocks.
+func TestWatchReader(t *testing.T) {
+	for _, nonblock := range []bool{false, true} {
+		var ends [2]int
+		if err := unix.Pipe(ends[:]); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.SetNonblock(ends[1], nonblock); err != nil {
+			t.Fatal(err)
+		}
+		r, w := os.NewFile(uintptr(ends[0]), "r"), os.NewFile(uintptr(ends[1]), "w")
+		gone := make(chan struct{})
+		stop, err := WatchReader(w, func() { close(gone) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(w, "unread")
+		r.Close()
+		<-gone
+		stop()
+		w.Close()
+	}
+}

@@ -77,6 +77,16 @@ func (u URL) Name() string { return strings.TrimPrefix(u.Path, "/") }
 // Option is the value of an option; empty if it is not given.
 func (u URL) Option(name string) string { return u.Query.Get(name) }
 
+// Errorf is an error in how the URL is written: nothing was done.
+func (u URL) Errorf(format string, args ...any) error {
+	return &formError{fmt.Errorf("%s: "+format, append([]any{u}, args...)...)}
+}
+
+type formError struct{ error }
+
+func (e *formError) Unwrap() error   { return e.error }
+func (e *formError) ExitStatus() int { return 2 }
+
 // Check refuses options that t does not know.
 func (u URL) Check(t Transport) error {
 	for name := range u.Query {
@@ -86,9 +96,9 @@ func (u URL) Check(t Transport) error {
 				known = append(known, o.Name)
 			}
 			if known == nil {
-				return fmt.Errorf("%s: unknown option %q: %s has none", u, name, t.Scheme)
+				return u.Errorf("unknown option %q: %s has none", name, t.Scheme)
 			}
-			return fmt.Errorf("%s: unknown option %q: it is one of %s", u, name, strings.Join(known, ", "))
+			return u.Errorf("unknown option %q: it is one of %s", name, strings.Join(known, ", "))
 		}
 	}
 	return nil
@@ -105,7 +115,7 @@ func (u URL) Bool(name string) (bool, error) {
 	}
 	on, err := strconv.ParseBool(u.Option(name))
 	if err != nil {
-		return false, fmt.Errorf("%s: option %s=%s: it is true or false", u, name, u.Option(name))
+		return false, u.Errorf("option %s=%s: it is true or false", name, u.Option(name))
 	}
 	return on, nil
 }
@@ -118,7 +128,7 @@ func (u URL) Int(name string, preset, least int) (int, error) {
 	}
 	n, err := strconv.Atoi(u.Option(name))
 	if err != nil || n < least {
-		return 0, fmt.Errorf("%s: option %s=%s: it is a number from %d on", u, name, u.Option(name), least)
+		return 0, u.Errorf("option %s=%s: it is a number from %d on", name, u.Option(name), least)
 	}
 	return n, nil
 }
@@ -130,7 +140,7 @@ func (u URL) Duration(name string, preset time.Duration) (time.Duration, error) 
 	}
 	d, err := time.ParseDuration(u.Option(name))
 	if err != nil || d < 0 {
-		return 0, fmt.Errorf("%s: option %s=%s: times are written 500ms, 10s, 2m", u, name, u.Option(name))
+		return 0, u.Errorf("option %s=%s: times are written 500ms, 10s, 2m", name, u.Option(name))
 	}
 	return d, nil
 }

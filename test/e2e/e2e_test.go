@@ -20,10 +20,12 @@
 //	example TOOL [VERB] N [MORE]
 //	                        run the Nth example of the help
 //	page NAME N [MORE]      run the Nth example of man/NAME
+//	kafka                   $KAFKA is the URL of a broker, up to a part of the topic
 //
 // MORE is put behind the text of the manual. STATUS is the exit status wanted, 0 if it is not given; death by a signal is
 // 128 and its number. The condition [mysql] holds if there is a server
-// ($PIPEWORKS_TEST_MYSQL); then $MYSQL is the URL of an empty database.
+// ($PIPEWORKS_TEST_MYSQL); then $MYSQL is the URL of an empty database. So does
+// [nats] ($PIPEWORKS_TEST_NATS); $NATS is its URL, up to a part of the subject.
 package e2e
 
 import (
@@ -100,13 +102,17 @@ func TestScripts(t *testing.T) {
 			"readme":  cmdReadme,
 			"example": cmdExample,
 			"page":    cmdPage,
+			"kafka":   cmdKafka,
 		},
 	})
 }
 
 func condition(name string) (bool, error) {
-	if name == "mysql" {
+	switch name {
+	case "mysql":
 		return os.Getenv(mysqlEnv) != "", nil
+	case "nats":
+		return os.Getenv("PIPEWORKS_TEST_NATS") != "", nil
 	}
 	return false, fmt.Errorf("unknown condition")
 }
@@ -128,6 +134,7 @@ func setup(env *testscript.Env) error {
 	if os.Getenv(mysqlEnv) != "" {
 		env.Setenv("MYSQL", freshDatabase(t))
 	}
+	brokers(env)
 	env.Defer(func() {
 		for _, left := range leftovers(env) {
 			t.Errorf("left behind: %s", left)

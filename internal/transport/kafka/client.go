@@ -107,7 +107,7 @@ func (c *client) options(ctx context.Context) ([]kgo.Opt, error) {
 	user := c.cfg.url.User
 	if user == "" {
 		if c.cfg.sasl != "" {
-			return nil, fmt.Errorf("%s: option sasl needs a user: kafka://USER@HOST/TOPIC", c.cfg.url)
+			return nil, c.cfg.url.Errorf("option sasl needs a user: kafka://USER@HOST/TOPIC")
 		}
 		return options, nil
 	}

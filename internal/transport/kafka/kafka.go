@@ -58,7 +58,7 @@ var compressions = map[string]kgo.CompressionCodec{
 func parse(u transport.URL) (c config, err error) {
 	c = config{url: u, topic: u.Name(), seeds: strings.Split(u.Host, ","), sasl: u.Option("sasl"), partitions: -1, replicas: -1}
 	if c.topic == "" || strings.Contains(c.topic, "/") || slices.Contains(c.seeds, "") {
-		return c, fmt.Errorf("%s: it is written kafka://HOST/TOPIC", u)
+		return c, u.Errorf("it is written kafka://HOST/TOPIC")
 	}
 	if c.hasOffset = u.Query.Has("offset"); c.hasOffset {
 		c.offset, err = parseOffset(u.Option("offset"))
@@ -66,7 +66,7 @@ func parse(u transport.URL) (c config, err error) {
 		c.offset = kgo.NewOffset().AtStart()
 	}
 	if err != nil {
-		return c, fmt.Errorf("%s: option offset=%s: %w", u, u.Option("offset"), err)
+		return c, u.Errorf("option offset=%s: %w", u.Option("offset"), err)
 	}
 	if c.create, err = u.Bool("create"); err != nil {
 		return c, err
@@ -76,7 +76,7 @@ func parse(u transport.URL) (c config, err error) {
 			continue
 		}
 		if !c.create {
-			return c, fmt.Errorf("%s: option %s is of a topic that is made: add create", u, name)
+			return c, u.Errorf("option %s is of a topic that is made: add create", name)
 		}
 		if *n, err = u.Int(name, -1, 1); err != nil {
 			return c, err
@@ -84,10 +84,10 @@ func parse(u transport.URL) (c config, err error) {
 	}
 	var known bool
 	if c.compression, known = compressions[u.Option("compression")]; !known {
-		return c, fmt.Errorf("%s: option compression=%s: it is one of none, gzip, snappy, lz4, zstd", u, u.Option("compression"))
+		return c, u.Errorf("option compression=%s: it is one of none, gzip, snappy, lz4, zstd", u.Option("compression"))
 	}
 	if !slices.Contains([]string{"", "plain", "scram-sha-256", "scram-sha-512"}, c.sasl) {
-		return c, fmt.Errorf("%s: option sasl=%s: it is one of plain, scram-sha-256, scram-sha-512", u, c.sasl)
+		return c, u.Errorf("option sasl=%s: it is one of plain, scram-sha-256, scram-sha-512", c.sasl)
 	}
 	return c, nil
 }

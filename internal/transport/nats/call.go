@@ -33,7 +33,7 @@ func dial(ctx context.Context, u transport.URL, o transport.Options) (transport.
 		return nil, err
 	}
 	if strings.ContainsAny(cfg.subject, "*>") {
-		return nil, fmt.Errorf("%s: a call has one subject", u)
+		return nil, u.Errorf("a call has one subject")
 	}
 	c, err := connect(ctx, cfg, o)
 	if err != nil {

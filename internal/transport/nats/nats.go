@@ -5,7 +5,6 @@ package nats
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -47,10 +46,10 @@ type config struct {
 func parse(u transport.URL) (c config, err error) {
 	c = config{url: u, subject: u.Name(), stream: u.Option("stream"), retention: u.Option("retention")}
 	if c.subject == "" || strings.ContainsAny(c.subject, " \t\r\n") || u.Host == "" {
-		return c, fmt.Errorf("%s: it is written nats://HOST/SUBJECT", u)
+		return c, u.Errorf("it is written nats://HOST/SUBJECT")
 	}
 	if !slices.Contains([]string{"", "workqueue", "interest", "limits"}, c.retention) {
-		return c, fmt.Errorf("%s: option retention=%s: it is one of workqueue, interest, limits", u, c.retention)
+		return c, u.Errorf("option retention=%s: it is one of workqueue, interest, limits", c.retention)
 	}
 	if c.core, err = u.Bool("core"); err != nil {
 		return c, err
@@ -59,7 +58,7 @@ func parse(u transport.URL) (c config, err error) {
 		return c, err
 	}
 	if c.ackWait, err = u.Duration("ack-wait", 0); err == nil && c.ackWait != 0 && c.ackWait < time.Second {
-		err = fmt.Errorf("%s: option ack-wait=%v: at least 1s", u, c.ackWait)
+		err = u.Errorf("option ack-wait=%v: at least 1s", c.ackWait)
 	}
 	return c, err
 }
@@ -71,9 +70,9 @@ func sender(ctx context.Context, u transport.URL, o transport.Options) (transpor
 	}
 	switch {
 	case strings.ContainsAny(cfg.subject, "*>"):
-		return nil, fmt.Errorf("%s: a message has one subject: * and > are for receivers", u)
+		return nil, u.Errorf("a message has one subject: * and > are for receivers")
 	case cfg.core && o.Dedupe:
-		return nil, fmt.Errorf("%s: core NATS does not know a message that it has had: without core, JetStream does", u)
+		return nil, u.Errorf("core NATS does not know a message that it has had: without core, JetStream does")
 	}
 	c, err := connect(ctx, cfg, o)
 	if err != nil {
