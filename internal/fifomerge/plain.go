@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"pipeworks/internal/fifo"
 )
@@ -82,15 +81,11 @@ func (s *server) replyPlain(ctx context.Context, in *fifo.Reader, question plain
 	if err := s.dir.Replace(replyPipe, nextReplyPipe); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	unwatch, err := fifo.WatchReader(reply, func() { cancel(errGone) })
+	ctx, done, err := whileRead(ctx, reply)
 	if err != nil {
 		return err
 	}
-	defer unwatch()
-	stop := context.AfterFunc(ctx, func() { _ = reply.SetWriteDeadline(time.Now().Add(lastWords)) })
-	defer stop()
+	defer done()
 	rows, err := s.cfg.Format.newWriter(reply)
 	if err == nil {
 		err = question.err

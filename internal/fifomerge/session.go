@@ -56,23 +56,35 @@ func (s *server) serveClient(ctx context.Context, h hello, helloErr error) error
 	s.stats.came()
 	defer s.stats.went()
 
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	unwatch, err := fifo.WatchReader(reply, func() { cancel(errGone) })
+	ctx, done, err := whileRead(ctx, reply)
 	if err != nil {
 		return err
 	}
-	defer unwatch()
-	// A client that asks nothing, or does not read, must not hold up the end.
-	stop := context.AfterFunc(ctx, func() {
-		_ = query.SetReadDeadline(time.Now())
-		_ = reply.SetWriteDeadline(time.Now().Add(lastWords))
-	})
+	defer done()
+	stop := context.AfterFunc(ctx, func() { _ = query.SetReadDeadline(time.Now()) })
 	defer stop()
 	c := &session{server: s, options: h.options, out: out, rows: rows, flush: out.FlushSoon}
 	defer c.close()
 	c.answerAll(ctx, newRequests(query, s.cfg.MaxRequest), out)
 	return nil
+}
+
+// whileRead is a context that ends, with errGone, when nobody reads the reply
+// any more. Who does not read must not hold up the end: a write has a little
+// time then.
+func whileRead(ctx context.Context, reply *os.File) (_ context.Context, done func(), err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	unwatch, err := fifo.WatchReader(reply, func() { cancel(errGone) })
+	if err != nil {
+		cancel(nil)
+		return nil, nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = reply.SetWriteDeadline(time.Now().Add(lastWords)) })
+	return ctx, func() {
+		stop()
+		unwatch()
+		cancel(nil)
+	}, nil
 }
 
 // answerAll answers one question after another, and those together that have
