@@ -128,3 +128,19 @@ func isFile(f *os.File, info fs.FileInfo) bool {
 	own, err := f.Stat()
 	return err == nil && os.SameFile(own, info)
 }
+
+// Taken waits until a reader has taken all that is in the pipe, of which f is a
+// write end. If it has left, that is ErrNoReader.
+func Taken(ctx context.Context, f *os.File) error {
+	for pause := 100 * time.Microsecond; unread(f); pause = min(2*pause, 20*time.Millisecond) {
+		if !isRead(f) {
+			return &Error{Path: f.Name(), Err: ErrNoReader}
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
+	return nil
+}

@@ -46,8 +46,10 @@ func (e *TooLongError) Error() string { return fmt.Sprintf("is longer than %d by
 // it completes none. They are valid until the next Read. An error of r comes
 // alone, after all records before it.
 func (b *Reader) Read() ([]byte, error) {
-	b.end = copy(b.buf, b.buf[b.next:b.end])
-	b.next = 0
+	if b.next > 0 {
+		b.end = copy(b.buf, b.buf[b.next:b.end])
+		b.next = 0
+	}
 	if err := b.refuse(); err != nil {
 		return nil, err
 	}

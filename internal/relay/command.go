@@ -27,9 +27,10 @@ func Command(name string, more ...transport.Transport) *cmdline.Command {
 		},
 		Description: t.help(),
 		Usual: []string{
-			"framing", "stream", "key", "group", "follow", "max", "ack", "jobs", "coprocess", "wait", "explain", "output", "timeout", "rejects",
+			"framing", "stream", "key", "group", "follow", "max", "ack", "batch", "jobs", "coprocess", "tries", "to", "dead",
+			"wait", "explain", "output", "timeout", "rejects",
 		},
-		Verbs: []*cmdline.Command{t.toCommand(), t.fromCommand(), t.serveCommand(), t.callCommand()},
+		Verbs: []*cmdline.Command{t.toCommand(), t.fromCommand(), t.workCommand(), t.serveCommand(), t.callCommand()},
 	}
 }
 

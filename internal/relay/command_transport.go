@@ -11,6 +11,7 @@ import (
 
 	"pipeworks/internal/cmdline"
 	"pipeworks/internal/transport"
+	"pipeworks/internal/transport/plain"
 	"pipeworks/internal/transport/socket"
 )
 
@@ -19,6 +20,9 @@ type transports []transport.Transport
 
 // local are those that every relay has.
 var local = transports{
+	plain.Pipe,
+	plain.FIFO,
+	plain.File,
 	socket.Unix,
 	socket.TCP,
 }
@@ -81,14 +85,19 @@ func (t transports) parse(s string) (u transport.URL, tr transport.Transport, er
 		}
 		return u, tr, cmdline.Usage(err)
 	}
-	var known []string
 	for _, tr := range t {
 		if tr.Scheme == u.Scheme {
 			return u, tr, cmdline.Usage(u.Check(tr))
 		}
-		known = append(known, tr.Scheme)
 	}
-	return u, tr, &unknownError{u.Scheme, strings.Join(known, ", ")}
+	return u, tr, &unknownError{u.Scheme, strings.Join(t.schemes(), ", ")}
+}
+
+func (t transports) schemes() (names []string) {
+	for _, tr := range t {
+		names = append(names, tr.Scheme)
+	}
+	return names
 }
 
 // becomeSibling runs the relay for a scheme in place of this one. If there is

@@ -91,7 +91,7 @@ func (f *from) batch(ctx context.Context) error {
 	if f.cfg.Max > 0 {
 		n = min(n, f.cfg.Max-int(f.sum.Out))
 	}
-	messages, err := f.receive(ctx, n)
+	messages, err := receivePatiently(ctx, f.r, n, f.cfg.Idle)
 	if err != nil {
 		return err
 	}
@@ -111,14 +111,15 @@ func (f *from) batch(ctx context.Context) error {
 	return f.r.Ack(ctx, messages)
 }
 
-// receive is Receive, with a limit to its patience.
-func (f *from) receive(ctx context.Context, n int) ([]transport.Message, error) {
-	if f.cfg.Idle == 0 {
-		return f.r.Receive(ctx, n)
+// receivePatiently is Receive, with a limit to its patience: io.EOF when nothing
+// has come for so long, if that is not 0.
+func receivePatiently(ctx context.Context, r transport.Receiver, n int, idle time.Duration) ([]transport.Message, error) {
+	if idle == 0 {
+		return r.Receive(ctx, n)
 	}
-	idle, cancel := context.WithTimeoutCause(ctx, f.cfg.Idle, errIdle)
+	ctx, cancel := context.WithTimeoutCause(ctx, idle, errIdle)
 	defer cancel()
-	messages, err := f.r.Receive(idle, n)
+	messages, err := r.Receive(ctx, n)
 	if errors.Is(err, errIdle) {
 		err = io.EOF
 	}

@@ -18,11 +18,21 @@ import (
 // childGrace is how long a command that is told to end has time to do so.
 const childGrace = 2 * time.Second
 
-// run answers a call by a process of its own. When ctx ends, so does it, with
-// all that it has started. Its input has no end before the request has.
-func run(ctx context.Context, args []string, in *rpc.Incoming) (e rpc.Exit) {
+// process is a command, and where its streams come from and go to.
+type process struct {
+	args   []string
+	env    []string // beside that of relay
+	in     io.Reader
+	out    io.Writer
+	stderr io.Writer
+}
+
+// run runs it to its end. When ctx ends, so does it, with all that it has
+// started. Its input has no end before in has.
+func (p process) run(ctx context.Context) (e rpc.Exit) {
+	args := p.args
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), "RELAY_PEER="+in.Peer)
+	cmd.Env = append(os.Environ(), p.env...)
 	cmd.SysProcAttr = ownGroup()
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -46,13 +56,13 @@ func run(ctx context.Context, args []string, in *rpc.Incoming) (e rpc.Exit) {
 		endGroup(cmd.Process.Pid, ended, stdout, stderr)
 	})
 	go func() {
-		if _, err := io.Copy(stdin, in.Stdin); err == nil || ctx.Err() == nil { // it is whole, or not wanted
+		if _, err := io.Copy(stdin, p.in); err == nil || ctx.Err() == nil { // it is whole, or not wanted
 			_ = stdin.Close()
 		}
 	}()
 	var answer sync.WaitGroup
-	answer.Go(func() { pass(in.Stdout, stdout) })
-	answer.Go(func() { pass(in.Stderr, stderr) })
+	answer.Go(func() { pass(p.out, stdout) })
+	answer.Go(func() { pass(p.stderr, stderr) })
 	answer.Wait()
 	err = cmd.Wait()
 	close(ended)

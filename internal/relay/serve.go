@@ -123,7 +123,7 @@ func (s *server) answer(ctx context.Context, in *rpc.Incoming) (e rpc.Exit) {
 	if s.cfg.Coprocess {
 		e = s.lines(ctx, in)
 	} else {
-		e = run(ctx, s.cfg.Command, in)
+		e = process{s.cfg.Command, []string{"RELAY_PEER=" + in.Peer}, in.Stdin, in.Stdout, in.Stderr}.run(ctx)
 	}
 	e.Times.Dispatch = time.Since(come) - e.Times.Run
 	if ctx.Err() != nil {
@@ -188,6 +188,14 @@ func (s *server) ask(ctx context.Context, e rpc.Exit, lines []byte, out *bufio.W
 		err = flushErr
 	}
 	e.Times.Run += time.Since(start)
+	run := e.Times.Run
+	e = answered(err)
+	e.Times.Run = run
+	return e
+}
+
+// answered is how a run of a coprocess ended.
+func answered(err error) (e rpc.Exit) {
 	if err == nil {
 		return e
 	}

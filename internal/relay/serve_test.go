@@ -112,7 +112,7 @@ func TestServeMissingCommand(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	// One that went away since then is what a shell has for it.
-	e := run(t.Context(), []string{"no-such-command"}, &rpc.Incoming{})
+	e := process{args: []string{"no-such-command"}}.run(t.Context())
 	if e.Status != 127 || e.Error == "" {
 		t.Errorf("got %+v", e)
 	}
