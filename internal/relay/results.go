@@ -63,8 +63,8 @@ func (r *results) Close() {
 	}
 }
 
-// lastLine passes on what a command says, and keeps its last line, which is
-// most often what went wrong.
+// lastLine passes on what a command says, and keeps its last line that is no
+// hint: most often it is what went wrong.
 type lastLine struct {
 	w    io.Writer
 	line []byte
@@ -78,7 +78,7 @@ const maxLine = 1000
 func (l *lastLine) Write(p []byte) (int, error) {
 	for line := range bytes.Lines(p) {
 		l.rest = append(l.rest, line[:min(len(line), maxLine-min(len(l.rest), maxLine))]...)
-		if text := bytes.TrimSpace(l.rest); len(text) > 0 {
+		if text := bytes.TrimSpace(l.rest); len(text) > 0 && !bytes.Contains(text, []byte(": hint: ")) {
 			l.line = append(l.line[:0], text...)
 		}
 		if line[len(line)-1] == '\n' {
