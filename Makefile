@@ -63,8 +63,9 @@ fuzz: ## run each fuzz target for FUZZTIME
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
-figures: ## draw docs/figures anew, from test/bench/results
+figures: build ## draw docs/figures anew, from test/bench/results and the demo
 	go -C $(FIGURES) run . ../results ../../../docs/figures
+	scripts/record crawl-pages > docs/figures/session.svg
 
 SHARE = $(DESTDIR)$(PREFIX)/share
 
