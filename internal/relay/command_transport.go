@@ -12,6 +12,7 @@ import (
 	"pipeworks/internal/cmdline"
 	"pipeworks/internal/transport"
 	"pipeworks/internal/transport/plain"
+	"pipeworks/internal/transport/shm"
 	"pipeworks/internal/transport/socket"
 )
 
@@ -25,6 +26,7 @@ var local = transports{
 	plain.File,
 	socket.Unix,
 	socket.TCP,
+	shm.Transport,
 }
 
 // siblings are the relays that have the others, by scheme: each is a program of

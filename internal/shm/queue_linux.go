@@ -174,15 +174,16 @@ func (q *queueState) isWritten() bool {
 	return false
 }
 
-// leave removes the segment if nobody is there to use it and nothing is in it.
-// The caller has given up its own place. If its memory is still looked at, it
-// stays mapped.
+// leave removes the segment if nobody is there to use it and nothing is in it,
+// or half a stream. The caller has given up its own place. If its memory is still
+// looked at, it stays mapped.
 func (q *queue) leave(lookedAt bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if q.lock(ctx, lockEnter) == nil {
 		q.bury()
-		if !q.removed() && !q.isWritten() && !q.locked(lockReader) && q.head.pos.Load() == q.tail.pos.Load() {
+		empty := q.c.Stream || q.head.pos.Load() == q.tail.pos.Load()
+		if empty && !q.isWritten() && !q.locked(lockReader) && !q.removed() {
 			_ = os.Remove(q.path)
 		}
 		q.unlock(lockEnter)

@@ -185,6 +185,9 @@ func (w *Writer) Flush(ctx context.Context) error {
 // Close gives up the writer's place. A reason is why it has not come to its
 // end.
 func (w *Writer) Close(reason string) {
+	if w.base == nil {
+		return // it was called before
+	}
 	if reason == "" {
 		w.ended.Add(1)
 	} else {

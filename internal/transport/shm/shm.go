@@ -10,6 +10,7 @@ var Transport = transport.Transport{
 	Scheme:  "shm",
 	Form:    "shm:NAME",
 	Summary: "shared memory of this machine (Linux)",
+	Blocks:  true,
 	Options: []transport.Option{
 		{Name: "size", Usage: "bytes of the ring, also 64K, 16M (1M)"},
 		{Name: "mode", Usage: "permissions of the segment, octal (0600)"},

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"pipeworks/internal/transport"
+	"pipeworks/internal/transport/conformance"
 )
 
 // url is that of shared memory for the test, of which nothing must be left.
@@ -88,5 +90,27 @@ func TestStale(t *testing.T) {
 	}
 	if err := remove(t.Context(), u, transport.Options{}); err == nil || !strings.HasSuffix(err.Error(), "does not exist") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestConformance(t *testing.T) {
+	var urls atomic.Int32
+	for _, options := range []string{"", "?size=4K"} {
+		t.Run(options, func(t *testing.T) {
+			conformance.Run(t, conformance.Fixture{
+				Transport: Transport,
+				URL: func(t *testing.T) string {
+					name := fmt.Sprintf("conformance.%d.%d", os.Getpid(), urls.Add(1))
+					t.Cleanup(func() {
+						for _, path := range find(name)[name] { // what a test has left unread
+							if err := os.Remove(path); err != nil {
+								t.Error(err)
+							}
+						}
+					})
+					return "shm:" + name + options
+				},
+			})
+		})
 	}
 }
