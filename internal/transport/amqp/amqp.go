@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -82,7 +81,7 @@ func sender(ctx context.Context, u transport.URL, o transport.Options) (transpor
 	if c.queue == "" && c.exchange == "" {
 		return nil, fmt.Errorf("%s: it is written amqp://HOST/QUEUE, or amqp://HOST/?exchange=NAME", u)
 	}
-	return broker.NewSender(ctx, u.String(), limitedBy, o, func(ctx context.Context, e *broker.Events) (broker.Publisher, error) {
+	return broker.NewSender(ctx, u.String(), broker.RabbitMQLimit, o, func(ctx context.Context, e *broker.Events) (broker.Publisher, error) {
 		return c.publisher(ctx, o, e)
 	})
 }
@@ -211,19 +210,3 @@ func (c *config) classify(err error) error {
 	}
 	return err
 }
-
-// limit is the longest message of a broker that has not been told otherwise: it
-// does not say. RabbitMQ has known a limit since 3.8, and a lower one since 4.0.
-func limit(properties amqp091.Table) int {
-	version, _ := properties["version"].(string)
-	major, _, _ := strings.Cut(version, ".")
-	switch n, err := strconv.Atoi(major); {
-	case properties["product"] != "RabbitMQ" || err != nil:
-		return 0
-	case n < 4:
-		return 128 << 20
-	}
-	return 16 << 20
-}
-
-const limitedBy = "RabbitMQ's max_message_size, in its configuration"

@@ -109,7 +109,9 @@ func (p *publisher) Publish(m *transport.Message) error {
 }
 
 // Limit implements broker.Publisher.
-func (p *publisher) Limit() int { return limit(p.amqp.Properties) }
+func (p *publisher) Limit() int {
+	return broker.LimitOf(p.amqp.Properties["product"], p.amqp.Properties["version"])
+}
 
 // Close implements broker.Publisher.
 func (p *publisher) Close() { p.close() }

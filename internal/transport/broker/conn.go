@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -97,6 +99,13 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// SetDeadline is that of reads: what is written is on its way later, and a
+// broker may rightly let it wait.
+func (c *Conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
+
+// SetWriteDeadline does nothing.
+func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
+
 // write writes what is pending, until the connection is closed.
 func (c *Conn) write() {
 	defer close(c.done)
@@ -175,4 +184,21 @@ func (e *AccessError) Hint() string {
 		return "give a user as in " + e.URL.Scheme + "://USER@HOST/QUEUE, and the password by --password-file, --password-command or $RELAY_PASSWORD"
 	}
 	return "is it the password of user " + e.URL.User + "? It comes from --password-file, --password-command or $RELAY_PASSWORD"
+}
+
+// RabbitMQLimit is who sets the limit of LimitOf.
+const RabbitMQLimit = "RabbitMQ's max_message_size, in its configuration"
+
+// LimitOf is the longest message of a broker that has not been told otherwise,
+// since RabbitMQ does not say; 0: it is not known. 3.8 and 4.0 have each set one.
+func LimitOf(product, version any) int {
+	text, _ := version.(string)
+	major, _, _ := strings.Cut(text, ".")
+	switch n, err := strconv.Atoi(major); {
+	case product != "RabbitMQ" || err != nil:
+		return 0
+	case n < 4:
+		return 128 << 20
+	}
+	return 16 << 20
 }

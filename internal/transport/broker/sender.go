@@ -13,8 +13,8 @@ import (
 
 // What may be on its way to a broker without its confirmation.
 const (
-	windowMessages = 4096
-	windowBytes    = 16 << 20
+	Window      = 4096 // messages
+	windowBytes = 16 << 20
 )
 
 // keptBody is memory of a message that is used for the next one.
@@ -94,7 +94,7 @@ type sent struct {
 // NewSender makes the first line by open; by is who limits the length of a
 // message, and how it is raised.
 func NewSender(ctx context.Context, name, by string, o transport.Options, open func(context.Context, *Events) (Publisher, error)) (transport.Sender, error) {
-	s := &Sender{name: name, by: by, o: o, open: open, window: make([]sent, windowMessages), done: make(chan struct{})}
+	s := &Sender{name: name, by: by, o: o, open: open, window: make([]sent, Window), done: make(chan struct{})}
 	s.changed.L = &s.mu
 	if err := s.connect(ctx); err != nil {
 		return nil, err

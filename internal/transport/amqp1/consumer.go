@@ -1,0 +1,110 @@
+package amqp1
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/Azure/go-amqp"
+
+	"pipeworks/internal/transport"
+	"pipeworks/internal/transport/broker"
+)
+
+// consumer is a broker.Consumer.
+type consumer struct {
+	*line
+	receiver *amqp.Receiver
+}
+
+// handle says which message of which line one is.
+type handle struct {
+	of      *consumer
+	message *amqp.Message
+}
+
+func (c *config) consumer(ctx context.Context, o transport.Options) (broker.Consumer, error) {
+	r := &consumer{}
+	var err error
+	r.line, err = c.connect(ctx, o, func(ctx context.Context, session *amqp.Session) (err error) {
+		r.receiver, err = session.NewReceiver(ctx, c.address, &amqp.ReceiverOptions{
+			Credit:           -1, // what the library issues by itself comes late, or never
+			SettlementMode:   amqp.ReceiverSettleModeFirst.Ptr(),
+			SourceDurability: amqp.DurabilityUnsettledState,
+		})
+		if err == nil {
+			err = r.receiver.IssueCredit(uint32(c.prefetch))
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Receive implements broker.Consumer.
+func (r *consumer) Receive(ctx context.Context, n int) (messages []transport.Message, err error) {
+	received, err := r.receiver.Receive(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	for received != nil {
+		m, err := r.message(received)
+		if err != nil {
+			return nil, err
+		}
+		if messages = append(messages, m); len(messages) == n {
+			break
+		}
+		received = r.receiver.Prefetched()
+	}
+	return messages, nil
+}
+
+func (r *consumer) message(received *amqp.Message) (transport.Message, error) {
+	m := transport.Message{Tries: 1, Handle: handle{r, received}}
+	switch body := received.Value.(type) { // of somebody else's
+	case string:
+		m.Body = []byte(body)
+	case []byte:
+		m.Body = body
+	default:
+		if m.Body = received.GetData(); len(received.Data) > 1 {
+			m.Body = bytes.Join(received.Data, nil)
+		}
+	}
+	if h := received.Header; h != nil && h.DeliveryCount > 0 {
+		m.Tries = int(h.DeliveryCount) + 1
+	} else if h != nil && !h.FirstAcquirer {
+		m.Tries = 0 // it does not say how often
+	}
+	header, _ := received.ApplicationProperties[transport.ContentHeader].(string)
+	var err error
+	m.Content, err = transport.ParseContent(header)
+	return m, err
+}
+
+// Ack implements broker.Consumer. The credit goes before the settlement, which
+// wakes who sends it.
+func (r *consumer) Ack(ctx context.Context, messages []transport.Message) error {
+	for i := range messages {
+		if h, ok := messages[i].Handle.(handle); ok && h.of == r {
+			if err := r.receiver.IssueCredit(1); err != nil {
+				return err
+			}
+			if err := r.receiver.AcceptMessage(ctx, h.message); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Close implements broker.Consumer. The link goes first: RabbitMQ forgets what it
+// was told of it when the connection is closed.
+func (r *consumer) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), broker.GoodbyeTime)
+	defer cancel()
+	_ = r.receiver.Close(ctx)
+	r.close()
+}
