@@ -115,7 +115,10 @@ func (c *config) connect(ctx context.Context, o transport.Options, setUp func(co
 	}
 	if err != nil {
 		l.close()
-		return nil, c.classify(err)
+		if final := c.final(err); final != nil {
+			err = link.Permanent(final)
+		}
+		return nil, err
 	}
 	return l, nil
 }
@@ -130,18 +133,18 @@ func (c *config) refused(err error) error {
 	return link.Permanent(&broker.AccessError{URL: c.url, Err: err})
 }
 
-// classify says which errors of the broker another line would not mend.
-func (c *config) classify(err error) error {
+// final is an error of the broker that another line would not mend; nil: it might.
+func (c *config) final(err error) error {
 	cause, ok := errors.AsType[*amqp.Error](err)
 	if !ok {
-		return err
+		return nil
 	}
 	switch cause.Condition {
 	case amqp.ErrCondNotFound, amqp.ErrCondUnauthorizedAccess, amqp.ErrCondNotAllowed, amqp.ErrCondNotImplemented,
 		amqp.ErrCondInvalidField, amqp.ErrCondPreconditionFailed, amqp.ErrCondMessageSizeExceeded:
-		return link.Permanent(fmt.Errorf("%s: %s: %s", c.url, cause.Condition, cause.Description))
+		return fmt.Errorf("%s: %s: %s", c.url, cause.Condition, cause.Description)
 	}
-	return err
+	return nil
 }
 
 // close ends the line: in order, if that is done soon.

@@ -51,7 +51,11 @@ func (p *publisher) watch(e *broker.Events) {
 		}
 		switch state, err := receipt.Wait(p.ctx); state := state.(type) {
 		case nil:
-			p.broke(e, err)
+			if final := p.c.final(err); final != nil {
+				e.Failed(final)
+			} else {
+				e.Broke(err)
+			}
 			return
 		case *amqp.StateAccepted:
 			e.Confirmed(n)
@@ -67,15 +71,6 @@ func (p *publisher) watch(e *broker.Events) {
 			return
 		}
 	}
-}
-
-// broke tells the end of the line.
-func (p *publisher) broke(e *broker.Events, err error) {
-	if p.c.classify(err) != err {
-		e.Failed(p.c.classify(err))
-		return
-	}
-	e.Broke(err)
 }
 
 // Publish implements broker.Publisher.
