@@ -108,6 +108,9 @@ func (p *publisher) Publish(m *transport.Message) error {
 	return p.channel.Publish(p.c.exchange, key, true, false, message)
 }
 
+// Flush implements broker.Publisher: nothing is held back.
+func (p *publisher) Flush() error { return nil }
+
 // Limit implements broker.Publisher.
 func (p *publisher) Limit() int {
 	return broker.LimitOf(p.amqp.Properties["product"], p.amqp.Properties["version"])

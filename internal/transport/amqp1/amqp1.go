@@ -80,6 +80,7 @@ func receiver(ctx context.Context, u transport.URL, o transport.Options) (transp
 type line struct {
 	conn    *broker.Conn
 	amqp    *amqp.Conn
+	session *amqp.Session
 	closing sync.Once
 }
 
@@ -109,9 +110,8 @@ func (c *config) connect(ctx context.Context, o transport.Options, setUp func(co
 		_ = conn.Abort()
 		return nil, c.refused(err)
 	}
-	session, err := l.amqp.NewSession(ctx, nil)
-	if err == nil {
-		err = setUp(ctx, session)
+	if l.session, err = l.amqp.NewSession(ctx, nil); err == nil {
+		err = setUp(ctx, l.session)
 	}
 	if err != nil {
 		l.close()
@@ -147,9 +147,15 @@ func (c *config) final(err error) error {
 	return nil
 }
 
-// close ends the line: in order, if that is done soon.
+// close ends the line: in order, if that is done soon. The session goes first:
+// RabbitMQ forgets what it was told in it when the connection is closed.
 func (l *line) close() {
 	l.closing.Do(func() {
+		if l.session != nil {
+			ctx, cancel := context.WithTimeout(context.Background(), broker.GoodbyeTime)
+			defer cancel()
+			_ = l.session.Close(ctx)
+		}
 		defer time.AfterFunc(broker.GoodbyeTime, func() { _ = l.conn.Abort() }).Stop()
 		_ = l.amqp.Close()
 		_ = l.conn.Abort()

@@ -33,6 +33,8 @@ type Publisher interface {
 	// Publish writes a message, whose memory is the caller's again when it
 	// returns. An error is the end of the line.
 	Publish(m *transport.Message) error
+	// Flush is called when nothing more is there for now.
+	Flush() error
 	// Limit is the longest body that the broker takes; 0: it does not say.
 	Limit() int
 	// Close ends the line, also a Publish that waits.
@@ -153,8 +155,8 @@ func (s *Sender) run(ctx context.Context) {
 func (s *Sender) publish() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for {
-		for s.next == s.end && s.lost == nil && s.err == nil {
+	for flushed := true; ; {
+		for s.next == s.end && flushed && s.lost == nil && s.err == nil {
 			s.changed.Wait()
 		}
 		if s.err != nil {
@@ -164,13 +166,21 @@ func (s *Sender) publish() error {
 		if s.lost != nil {
 			return s.lost
 		}
-		m := &s.slot(s.next).Message
-		if s.next == s.first {
-			s.heard()
+		var err error
+		if s.next == s.end {
+			flushed = true
+			s.mu.Unlock()
+			err = s.line.Flush()
+		} else {
+			flushed = false
+			m := &s.slot(s.next).Message
+			if s.next == s.first {
+				s.heard()
+			}
+			s.next++
+			s.mu.Unlock()
+			err = s.line.Publish(m)
 		}
-		s.next++
-		s.mu.Unlock()
-		err := s.line.Publish(m)
 		s.mu.Lock()
 		if err != nil && s.lost == nil {
 			s.lost = err

@@ -12,11 +12,21 @@ import (
 	"pipeworks/internal/transport/broker"
 )
 
-// publisher is a broker.Publisher.
+// What is in one transaction: a broker may write to its disk for each.
+const (
+	mostMessages = 256
+	mostBytes    = 4 << 20
+)
+
+// publisher is a broker.Publisher. Messages that are there at the same time go in
+// one transaction, whose end is confirmed.
 type publisher struct {
 	*line
-	c    *config
-	next uint64 // message of the line
+	c         *config
+	next      uint64 // message of the line
+	confirmed uint64 // before this one; the reader's own
+	messages  int    // of the transaction
+	bytes     int
 }
 
 func (c *config) publisher(ctx context.Context, o transport.Options, e *broker.Events) (broker.Publisher, error) {
@@ -31,7 +41,9 @@ func (c *config) publisher(ctx context.Context, o transport.Options, e *broker.E
 			if f.Command != frame.RECEIPT || err != nil {
 				return fmt.Errorf("the broker sends %s without having been asked", f.Command)
 			}
-			e.Confirmed(n)
+			for ; p.confirmed < n; p.confirmed++ {
+				e.Confirmed(p.confirmed)
+			}
 			return nil
 		})
 		e.Broke(l.err)
@@ -41,17 +53,40 @@ func (c *config) publisher(ctx context.Context, o transport.Options, e *broker.E
 
 // Publish implements broker.Publisher.
 func (p *publisher) Publish(m *transport.Message) error {
+	if p.messages == 0 {
+		if err := p.write(frame.New(frame.BEGIN, frame.Transaction, transaction)); err != nil {
+			return err
+		}
+	}
 	f := frame.New(frame.SEND,
 		frame.Destination, p.c.destination,
-		frame.Receipt, strconv.FormatUint(p.next, 10),
+		frame.Transaction, transaction,
 		"persistent", "true",
 		frame.ContentLength, strconv.Itoa(len(m.Body)))
 	p.next++
+	p.messages++
+	p.bytes += len(m.Body)
 	if m.Content != transport.Record {
 		f.Header.Add(transport.ContentHeader, m.Content.String())
 	}
 	f.Body = m.Body
-	return p.write(f)
+	if err := p.write(f); err != nil || p.messages < mostMessages && p.bytes < mostBytes {
+		return err
+	}
+	return p.Flush()
+}
+
+// transaction is the name of the one that is open.
+const transaction = "t"
+
+// Flush implements broker.Publisher: it ends the transaction. The receipt is the
+// number of the message after it.
+func (p *publisher) Flush() error {
+	if p.messages == 0 {
+		return nil
+	}
+	p.messages, p.bytes = 0, 0
+	return p.write(frame.New(frame.COMMIT, frame.Transaction, transaction, frame.Receipt, strconv.FormatUint(p.next, 10)))
 }
 
 const limitedBy = "ActiveMQ's maxFrameSize, an option of its transport connector"
