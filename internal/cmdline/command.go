@@ -197,7 +197,15 @@ type usageError struct {
 func (e *usageError) Error() string   { return e.err.Error() }
 func (e *usageError) Unwrap() error   { return e.err }
 func (e *usageError) ExitStatus() int { return 2 }
-func (e *usageError) Hint() string    { return e.hint }
+
+// Hint is what to do about it: its own, or that of the error that it wraps.
+func (e *usageError) Hint() string {
+	var inner interface{ Hint() string }
+	if e.hint == "" && errors.As(e.err, &inner) {
+		return inner.Hint()
+	}
+	return e.hint
+}
 
 // Usagef is an error of the call itself: status 2, nothing was done.
 func Usagef(format string, args ...any) error {

@@ -71,6 +71,7 @@ func TestErrors(t *testing.T) {
 		{"hint", &statusError{1, "try again"}, result{1, "", "sample: failed with 1\nsample: hint: try again\n"}},
 		{"empty hint", &statusError{7, ""}, result{7, "", "sample: failed with 7\n"}},
 		{"wrapped hint", fmt.Errorf("a: %w", &statusError{2, "try again"}), result{2, "", "sample: a: failed with 2\nsample: hint: try again\n"}},
+		{"hint inside a usage error", Usage(&statusError{1, "try again"}), result{2, "", "sample: failed with 1\nsample: hint: try again\n"}},
 		{"the database's own form", errors.New("ERROR 1146 (42S02) at line 12: Table 'shop.citis' doesn't exist"),
 			result{1, "", "ERROR 1146 (42S02) at line 12: Table 'shop.citis' doesn't exist\n"}},
 		{"closed output", stream.ErrClosed, result{141, "", ""}},
