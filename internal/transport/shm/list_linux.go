@@ -49,13 +49,16 @@ func list(_ context.Context, u transport.URL, _ transport.Options) ([]transport.
 		var sum shm.Status
 		for _, path := range found[name] {
 			s, err := shm.Stat(path)
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err != nil && u.Name() != "" && !errors.Is(err, fs.ErrNotExist) {
 				return all, err
 			}
 			sum.Writers += s.Writers
 			sum.Readers += s.Readers
 			sum.Bytes += s.Bytes
 			sum.Size += s.Size
+		}
+		if sum.Size == 0 {
+			continue // it is gone by now, or another user's
 		}
 		all = append(all, transport.Resource{
 			URL:   "shm:" + name,
