@@ -9,11 +9,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// brokers sets NATS, a URL to put a subject behind that nobody else uses, if
-// there is a server ($PIPEWORKS_TEST_NATS).
+// brokers sets NATS, AMQP, AMQP1 and STOMP, URLs to put a subject or queue behind
+// that nobody else uses, where there is a server ($PIPEWORKS_TEST_NATS …).
 func brokers(env *testscript.Env) {
-	if url := os.Getenv("PIPEWORKS_TEST_NATS"); url != "" {
-		env.Setenv("NATS", fmt.Sprintf("%s/e2e%d", url, time.Now().UnixNano()))
+	for _, name := range []string{"NATS", "AMQP", "AMQP1", "STOMP"} {
+		if url := os.Getenv("PIPEWORKS_TEST_" + name); url != "" {
+			env.Setenv(name, fmt.Sprintf("%s/e2e%d", url, time.Now().UnixNano()))
+		}
 	}
 }
 

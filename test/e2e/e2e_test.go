@@ -26,6 +26,7 @@
 // 128 and its number. The condition [mysql] holds if there is a server
 // ($PIPEWORKS_TEST_MYSQL); then $MYSQL is the URL of an empty database. So does
 // [nats] ($PIPEWORKS_TEST_NATS); $NATS is its URL, up to a part of the subject.
+// [amqp], [amqp1] and [stomp] are alike.
 package e2e
 
 import (
@@ -53,9 +54,12 @@ import (
 	"pipeworks/internal/relay"
 	"pipeworks/internal/sqlpipe"
 	"pipeworks/internal/transport"
+	"pipeworks/internal/transport/amqp"
+	"pipeworks/internal/transport/amqp1"
 	"pipeworks/internal/transport/grpc"
 	"pipeworks/internal/transport/kafka"
 	"pipeworks/internal/transport/nats"
+	"pipeworks/internal/transport/stomp"
 )
 
 var tools = map[string]func() *cmdline.Command{
@@ -68,9 +72,12 @@ var tools = map[string]func() *cmdline.Command{
 
 // siblings are relay with another client, and the same manual.
 var siblings = map[string]transport.Transport{
+	"relay-amqp":  amqp.Transport,
+	"relay-amqp1": amqp1.Transport,
 	"relay-grpc":  grpc.Transport,
 	"relay-kafka": kafka.Transport,
 	"relay-nats":  nats.Transport,
+	"relay-stomp": stomp.Transport,
 }
 
 func TestMain(m *testing.M) {
@@ -111,8 +118,8 @@ func condition(name string) (bool, error) {
 	switch name {
 	case "mysql":
 		return os.Getenv(mysqlEnv) != "", nil
-	case "nats":
-		return os.Getenv("PIPEWORKS_TEST_NATS") != "", nil
+	case "nats", "amqp", "amqp1", "stomp":
+		return os.Getenv("PIPEWORKS_TEST_"+strings.ToUpper(name)) != "", nil
 	}
 	return false, fmt.Errorf("unknown condition")
 }
