@@ -15,7 +15,7 @@
 //	                        that nobody has signed
 //	mute                    $MUTE is a HOST:PORT that takes connections, says nothing,
 //	                        and makes the file "connected" for each
-//	readme WORDS [MORE]     run the block of README.md or docs/cookbook.md that begins
+//	readme WORDS [MORE]     run the block of README.md or docs/ that begins
 //	                        with WORDS
 //	example TOOL [VERB] N [MORE]
 //	                        run the Nth example of the help
