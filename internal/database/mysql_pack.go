@@ -70,7 +70,7 @@ func (c *mysqlConn) count(ctx context.Context) bool {
 	return true
 }
 
-func (c *mysqlConn) packed(ctx context.Context, p *Pack, err error) (done int, known bool) {
+func (c *mysqlConn) packed(ctx context.Context, p *Pack, results int, err error) (done int, known bool) {
 	before := c.counting.questions // Query has made it unknown
 	c.counting.sending = 0
 	c.socket.patient = false
@@ -84,6 +84,8 @@ func (c *mysqlConn) packed(ctx context.Context, p *Pack, err error) (done int, k
 		return 0, true
 	case !ok || e.ConnectionLost():
 		return 0, false
+	case results >= 0:
+		return results, true
 	}
 	if !c.count(ctx) {
 		return 0, false

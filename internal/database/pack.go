@@ -153,9 +153,10 @@ func GivesRows(sql []byte) bool {
 type packer interface {
 	// packs reports whether the statements of p can go together now.
 	packs(ctx context.Context, p *Pack) bool
-	// packed is called behind a pack; err is its error. It returns how many of
-	// its statements succeeded, and whether that is known.
-	packed(ctx context.Context, p *Pack, err error) (done int, known bool)
+	// packed is called behind a pack; err is its error, and results how many
+	// result sets it gave, if each statement gives one, or -1. It returns how
+	// many of the statements succeeded, and whether that is known.
+	packed(ctx context.Context, p *Pack, results int, err error) (done int, known bool)
 }
 
 // UnknownError is the error of a pack of which it is not known how far it came.
@@ -174,8 +175,8 @@ type Output struct {
 	// statements go one by one.
 	Each func(i int, rows, affected int64) error
 
-	// Result, unless nil, is called behind each result set: one of each
-	// statement that GivesRows.
+	// Result is called behind each result set. Where it is set each statement
+	// GivesRows.
 	Result func() error
 }
 
@@ -187,8 +188,16 @@ type Output struct {
 // goes one by one: others may fail.
 func RunPack(ctx context.Context, conn Conn, p *Pack, from int, o Output) (rows int64, done int, err error) {
 	if packer, ok := conn.(packer); ok && from == 0 && p.Len() > 1 && o.Each == nil && packer.packs(ctx, p) {
+		results := -1
+		if result := o.Result; result != nil {
+			results = 0
+			o.Result = func() error {
+				results++
+				return result()
+			}
+		}
 		rows, _, err = runResults(ctx, conn, p.text, o)
-		done, known := packer.packed(ctx, p, err)
+		done, known := packer.packed(ctx, p, results, err)
 		if !known {
 			err = &UnknownError{err}
 		}

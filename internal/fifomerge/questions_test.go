@@ -90,6 +90,9 @@ func TestTogetherInSession(t *testing.T) {
 		fmt.Fprintf(query, "INSERT INTO t VALUES (%[1]d); SET @a = %[1]d\x00SELECT COUNT(*) FROM t\x00SELECT @a\x00SELECT %[1]d INTO @b\x00SELECT @b\x00", i)
 		want += fmt.Sprintf(". 0\n%d\n. 0\n%[2]d\n. 0\n. 0\n%[2]d\n. 0\n", i+1, i)
 	}
+	fmt.Fprint(query, "SELECT 1\x00SELECT 2\x00SELECT * FROM nowhere.nothing\x00SHOW WARNINGS\x00")
+	message := "Table 'nowhere.nothing' doesn't exist\n"
+	want += "1\n. 0\n2\n. 0\n. 1\tERROR 1146 (42S02) at line 1: " + message + "Error\t1146\t" + message + ". 0\n"
 	query.Close()
 	if got, err := io.ReadAll(reply); string(got) != want || err != nil {
 		t.Errorf("%v; got %s", err, difference(string(got), want))
