@@ -78,10 +78,10 @@ install: build ## install the tools, man pages, completions, docs and examples b
 	install -m 644 completions/bash/* '$(SHARE)/bash-completion/completions'
 	install -m 644 completions/zsh/* '$(SHARE)/zsh/site-functions'
 	install -m 644 completions/fish/* '$(SHARE)/fish/vendor_completions.d'
-	install -m 644 README.md CHANGELOG.md docs/*.md '$(SHARE)/doc/pipeworks'
+	install -m 644 README.md CHANGELOG.md '$(SHARE)/doc/pipeworks'
 	install -m 644 internal/transport/grpc/relaypb/relay.proto '$(SHARE)/doc/pipeworks'
 	install -m 644 LICENSE '$(SHARE)/doc/pipeworks/copyright'
-	cp -R examples docs/figures '$(SHARE)/doc/pipeworks'
+	cp -R docs examples '$(SHARE)/doc/pipeworks'
 
 completions: build ## write the completions anew, from the flags of the tools
 	for tool in $(filter-out relay-%,$(TOOLS)); do \
