@@ -30,7 +30,9 @@ func Command(name string, more ...transport.Transport) *cmdline.Command {
 			"framing", "stream", "key", "group", "follow", "max", "ack", "batch", "jobs", "coprocess", "tries", "to", "dead",
 			"wait", "explain", "output", "timeout", "rejects",
 		},
-		Verbs: []*cmdline.Command{t.toCommand(), t.fromCommand(), t.workCommand(), t.serveCommand(), t.callCommand(), t.lsCommand(), t.rmCommand()},
+		Verbs: []*cmdline.Command{
+			t.toCommand(), t.fromCommand(), t.workCommand(), t.serveCommand(), t.callCommand(), t.lsCommand(), t.rmCommand(), t.benchCommand(),
+		},
 	}
 }
 

@@ -24,6 +24,7 @@ var local = transports{
 	plain.Pipe,
 	plain.FIFO,
 	plain.File,
+	shm.Transport,
 	socket.Unix,
 	socket.TCP,
 	shm.Transport,
