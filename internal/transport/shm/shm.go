@@ -15,7 +15,6 @@ var Transport = transport.Transport{
 		{Name: "size", Usage: "bytes of the ring, also 64K, 16M (1M)"},
 		{Name: "mode", Usage: "permissions of the segment, octal (0600)"},
 	},
-	Blocks:   true,
 	Sender:   sender,
 	Receiver: receiver,
 	Dial:     dial,
