@@ -11,6 +11,7 @@ import (
 
 	"pipeworks/internal/cmdline"
 	"pipeworks/internal/transport"
+	"pipeworks/internal/transport/mqueue"
 	"pipeworks/internal/transport/plain"
 	"pipeworks/internal/transport/shm"
 	"pipeworks/internal/transport/socket"
@@ -28,6 +29,7 @@ var local = transports{
 	socket.Unix,
 	socket.TCP,
 	shm.Transport,
+	mqueue.Transport,
 }
 
 // siblings are the relays that have the others, by scheme: each is a program of
