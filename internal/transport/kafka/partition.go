@@ -12,6 +12,7 @@ type partition struct {
 	pending   []*pending // not finished, or behind one that is not; in order
 	done      kgo.EpochOffset
 	committed kgo.EpochOffset
+	lost      bool // it is not ours any more
 }
 
 // pending is a message that was received.

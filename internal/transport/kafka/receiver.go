@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,6 +33,9 @@ type receiver struct {
 	stopped chan struct{} // closed when the committer has ended
 	stop    context.CancelFunc
 
+	queue []transport.Message // fetched and not returned
+	stale bool                // some of them may be of a partition that was lost; guarded by mu
+
 	commits    sync.Mutex           // held during one, so that they come in order
 	partitions map[int32]*partition // that are ours; guarded by mu
 }
@@ -51,7 +55,6 @@ func newReceiver(ctx context.Context, u transport.URL, o transport.Options) (tra
 		kgo.ConsumeTopics(cfg.topic),
 		kgo.ConsumeResetOffset(cfg.offset),
 		kgo.FetchMaxBytes(fetchBytes),
-		kgo.FetchMaxPartitionBytes(fetchBytes / 4),
 	}
 	if r.grouped {
 		group := o.Group
@@ -79,28 +82,56 @@ func newReceiver(ctx context.Context, u transport.URL, o transport.Options) (tra
 
 // Receive implements transport.Receiver.
 func (r *receiver) Receive(ctx context.Context, n int) ([]transport.Message, error) {
-	ctx, stop := r.while(ctx)
-	defer stop()
 	for {
-		fetched := r.PollRecords(ctx, n)
-		messages, err := r.received(fetched)
-		r.AllowRebalance()
-		if len(messages) > 0 {
+		if messages := r.next(n); len(messages) > 0 {
 			return messages, nil
 		}
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		if err != nil {
+		if err := r.fetch(ctx); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// fetch waits for messages and takes all that were fetched, so that the next
+// are asked for meanwhile.
+func (r *receiver) fetch(ctx context.Context) error {
+	ctx, stop := r.while(ctx)
+	defer stop()
+	fetched := r.PollFetches(ctx)
+	messages, err := r.received(fetched)
+	r.AllowRebalance()
+	r.queue = messages
+	switch {
+	case len(messages) > 0:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// next takes up to n messages off the queue, but none of a partition that is
+// not ours any more: others have it.
+func (r *receiver) next(n int) (messages []transport.Message) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stale {
+		r.stale = false
+		r.queue = slices.DeleteFunc(r.queue, func(m transport.Message) bool {
+			p, ok := m.Handle.(*pending)
+			return ok && p.partition.lost
+		})
+	}
+	n = min(n, len(r.queue))
+	messages, r.queue = r.queue[:n:n], r.queue[n:]
+	return messages
 }
 
 // received makes messages of what was fetched.
 func (r *receiver) received(fetched kgo.Fetches) (messages []transport.Message, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	messages = make([]transport.Message, 0, fetched.NumRecords())
 	fetched.EachPartition(func(p kgo.FetchTopicPartition) {
 		if lost, ok := errors.AsType[*kgo.ErrDataLoss](p.Err); ok {
 			r.o.Warnf("%s: %v", r.cfg.url, lost)
@@ -226,8 +257,11 @@ func (r *receiver) revoked(ctx context.Context, _ *kgo.Client, topics map[string
 func (r *receiver) lost(_ context.Context, _ *kgo.Client, topics map[string][]int32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, p := range topics[r.cfg.topic] {
-		delete(r.partitions, p)
+	for _, number := range topics[r.cfg.topic] {
+		if p := r.partitions[number]; p != nil {
+			p.lost, r.stale = true, true
+			delete(r.partitions, number)
+		}
 	}
 }
 
