@@ -162,7 +162,7 @@ func untilCancelled(causes chan<- error) Handler {
 		<-ctx.Done()
 		_, err := io.Copy(io.Discard, in.Stdin)
 		causes <- err
-		fmt.Fprintln(in.Stderr, "nobody reads this")
+		fmt.Fprint(in.Stderr, "last words")
 		return Exit{Status: 143}
 	}
 }
@@ -191,7 +191,8 @@ func TestCancel(t *testing.T) {
 			defer stop(nil)
 			stdin, never := io.Pipe()
 			defer never.Close()
-			r := Request{Stdin: stdin, Stdout: io.Discard, Stderr: io.Discard, Timeout: tt.limit}
+			var messages strings.Builder
+			r := Request{Stdin: stdin, Stdout: io.Discard, Stderr: &messages, Timeout: tt.limit}
 			if tt.stdin != nil {
 				r.Stdin = tt.stdin
 			}
@@ -207,6 +208,9 @@ func TestCancel(t *testing.T) {
 			}
 			if err := ended(); err != nil {
 				t.Error(err)
+			}
+			if messages.String() != "last words" {
+				t.Errorf("the handler's messages are %q", messages.String())
 			}
 		})
 	}

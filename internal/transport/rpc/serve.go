@@ -60,11 +60,12 @@ func Serve(ctx context.Context, conn transport.Conn, handle Handler) error {
 		cancel(errHungUp)
 		hungUp <- err
 	}()
-	// Nobody reads the answer of a call that is over, or writes its request.
+	// Nobody reads the answer of a call that is over, or writes its request; but
+	// what the command says at its end may be worth reading.
 	defer context.AfterFunc(ctx, func() {
 		s.input.finish(context.Cause(ctx))
 		s.output.fail(context.Cause(ctx))
-		s.errput.fail(context.Cause(ctx))
+		time.AfterFunc(goodbyeTime/2, func() { s.errput.fail(context.Cause(ctx)) })
 	})()
 
 	e := handle(ctx, &Incoming{conn.Peer(), s.input, s.output, s.errput, s.line})
@@ -160,11 +161,13 @@ func (s *server) taken(f transport.Frame) error {
 
 // exit tells the caller that all is said.
 func (s *server) exit(e Exit) error {
-	e.Times.Receive = time.Duration(s.received.Load())
-	e.Times.Send = s.line.busyFor()
-	start := time.Now()
-	_, _ = json.Marshal(e) // how long it takes goes with it
-	e.Times.Marshal = time.Since(start)
+	if e.Times.Send == 0 { // else they are those of the server that a bridge has asked
+		e.Times.Receive = time.Duration(s.received.Load())
+		e.Times.Send = s.line.busyFor()
+		start := time.Now()
+		_, _ = json.Marshal(e) // how long it takes goes with it
+		e.Times.Marshal = time.Since(start)
+	}
 	data, err := json.Marshal(e)
 	if err != nil {
 		return err
