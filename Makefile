@@ -79,7 +79,7 @@ install: build ## install the tools, man pages, completions, docs and examples b
 	install -m 644 completions/zsh/* '$(SHARE)/zsh/site-functions'
 	install -m 644 completions/fish/* '$(SHARE)/fish/vendor_completions.d'
 	install -m 644 README.md CHANGELOG.md '$(SHARE)/doc/pipeworks'
-	install -m 644 internal/transport/grpc/relaypb/relay.proto '$(SHARE)/doc/pipeworks'
+	install -m 644 internal/transport/grpc/relaypb/relay.proto internal/transport/thrift/relaythrift/relay.thrift '$(SHARE)/doc/pipeworks'
 	install -m 644 LICENSE '$(SHARE)/doc/pipeworks/copyright'
 	cp -R docs examples '$(SHARE)/doc/pipeworks'
 

@@ -60,6 +60,7 @@ import (
 	"pipeworks/internal/transport/kafka"
 	"pipeworks/internal/transport/nats"
 	"pipeworks/internal/transport/stomp"
+	"pipeworks/internal/transport/thrift"
 )
 
 var tools = map[string]func() *cmdline.Command{
@@ -72,12 +73,13 @@ var tools = map[string]func() *cmdline.Command{
 
 // siblings are relay with another client, and the same manual.
 var siblings = map[string]transport.Transport{
-	"relay-amqp":  amqp.Transport,
-	"relay-amqp1": amqp1.Transport,
-	"relay-grpc":  grpc.Transport,
-	"relay-kafka": kafka.Transport,
-	"relay-nats":  nats.Transport,
-	"relay-stomp": stomp.Transport,
+	"relay-amqp":   amqp.Transport,
+	"relay-amqp1":  amqp1.Transport,
+	"relay-grpc":   grpc.Transport,
+	"relay-kafka":  kafka.Transport,
+	"relay-nats":   nats.Transport,
+	"relay-stomp":  stomp.Transport,
+	"relay-thrift": thrift.Transport,
 }
 
 func TestMain(m *testing.M) {

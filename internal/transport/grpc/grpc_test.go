@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"pipeworks/internal/transport"
+	"pipeworks/internal/transport/conformance"
 	"pipeworks/internal/transport/grpc/relaypb"
 	"pipeworks/internal/transport/rpc"
 )
@@ -292,59 +293,8 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// Messages of any size come in order.
-func TestMessages(t *testing.T) {
-	u := freePort(t)
-	receiver, err := Transport.Receiver(t.Context(), u, transport.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer receiver.Close()
-	sender, err := Transport.Sender(t.Context(), u, transport.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sizes := []int{0, 1, 100, fragment - 1, fragment, fragment + 1, 3*fragment + 7, 6 << 20}
-	go func() {
-		for round := range 2 {
-			for i, size := range sizes {
-				m := transport.Message{Body: bytes.Repeat([]byte{byte(i + round)}, size)}
-				if err := sender.Send(t.Context(), []transport.Message{m}); err != nil {
-					t.Error(err)
-				}
-			}
-		}
-		if err := sender.Flush(t.Context()); err != nil {
-			t.Error(err)
-		}
-		if err := sender.Close(t.Context(), nil); err != nil {
-			t.Error(err)
-		}
-	}()
-	var got []transport.Message
-	for {
-		messages, err := receiver.Receive(t.Context(), 3)
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range messages {
-			m.Body = bytes.Clone(m.Body)
-			got = append(got, m)
-		}
-		if err := receiver.Ack(t.Context(), messages); err != nil {
-			t.Error(err)
-		}
-	}
-	for i, m := range got {
-		round, kind := i/len(sizes), i%len(sizes)
-		if want := bytes.Repeat([]byte{byte(kind + round)}, sizes[kind]); !bytes.Equal(m.Body, want) {
-			t.Errorf("message %d has %d bytes, want %d", i, len(m.Body), len(want))
-		}
-	}
-	if len(got) != 2*len(sizes) {
-		t.Errorf("%d messages", len(got))
-	}
+func TestConformance(t *testing.T) {
+	messages := Transport
+	messages.Dial, messages.Listen = nil, nil // whose lines carry calls, and no other frames
+	conformance.Run(t, conformance.Fixture{Transport: messages, URL: func(t *testing.T) string { return freePort(t).String() }})
 }

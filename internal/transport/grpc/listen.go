@@ -2,6 +2,7 @@ package grpc
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -13,18 +14,17 @@ import (
 	"google.golang.org/grpc/status"
 
 	"pipeworks/internal/transport"
+	"pipeworks/internal/transport/rpc"
 	"pipeworks/internal/transport/socket"
 	"pipeworks/internal/transport/tlsoption"
 )
 
 // listener hands over the lines that gRPC's calls are.
 type listener struct {
+	*rpc.Arrivals
 	url     transport.URL
 	server  *google.Server
 	socket  net.Listener
-	accepts chan transport.Conn
-	closed  chan struct{}
-	once    sync.Once
 	running sync.WaitGroup
 }
 
@@ -33,7 +33,7 @@ func listen(ctx context.Context, u transport.URL) (*listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &listener{url: u, accepts: make(chan transport.Conn), closed: make(chan struct{})}
+	l := &listener{Arrivals: rpc.NewArrivals(), url: u}
 	if l.socket, err = socket.Bind(ctx, u); err != nil {
 		return nil, err
 	}
@@ -56,26 +56,11 @@ func (l *listener) serve() { l.running.Go(func() { _ = l.server.Serve(l.socket) 
 
 // hand gives a line to who accepts.
 func (l *listener) hand(ctx context.Context, conn transport.Conn) error {
-	select {
-	case l.accepts <- conn:
-		return nil
-	case <-l.closed:
+	err := l.Hand(ctx, conn)
+	if errors.Is(err, net.ErrClosed) {
 		return status.Error(codes.Unavailable, "the server was stopped")
-	case <-ctx.Done():
-		return status.FromContextError(ctx.Err()).Err()
 	}
-}
-
-// Accept implements transport.Listener.
-func (l *listener) Accept(ctx context.Context) (transport.Conn, error) {
-	select {
-	case c := <-l.accepts:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
+	return status.FromContextError(err).Err() // nil is nil
 }
 
 // Addr implements transport.Listener.
@@ -86,7 +71,7 @@ const lastWords = time.Second
 
 // Close implements transport.Listener. What was said last is still sent.
 func (l *listener) Close() error {
-	l.once.Do(func() { close(l.closed) })
+	l.End()
 	late := time.AfterFunc(lastWords, l.server.Stop)
 	defer late.Stop()
 	l.server.GracefulStop()
