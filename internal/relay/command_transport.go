@@ -25,7 +25,6 @@ var local = transports{
 	plain.Pipe,
 	plain.FIFO,
 	plain.File,
-	shm.Transport,
 	socket.Unix,
 	socket.TCP,
 	shm.Transport,

@@ -369,7 +369,7 @@ func second[T any](_ T, err error) error { return err }
 // A longer record than the reader takes stops it, and waits for another.
 func TestTooLong(t *testing.T) {
 	c := config(t)
-	for _, size := range []int{11, 3 << 20} {
+	for _, size := range []int{11, 3 * DefaultSize} {
 		r, err := OpenReader(t.Context(), c, 10)
 		if err != nil {
 			t.Fatal(err)

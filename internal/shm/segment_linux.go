@@ -51,8 +51,9 @@ type Config struct {
 	mustExist bool
 }
 
-// DefaultSize is that of a ring. It fits into the caches of a core.
-const DefaultSize = 1 << 20
+// DefaultSize is that of a ring. What a reader has passed on to a pipe of 1 MiB
+// and nobody has taken from there yet is in the ring, too, and leaves room.
+const DefaultSize = 4 << 20
 
 const (
 	magic   = 0x52_65_6c_61_79_53_68_6d // RelayShm

@@ -12,7 +12,7 @@ var Transport = transport.Transport{
 	Summary: "shared memory of this machine (Linux)",
 	Blocks:  true,
 	Options: []transport.Option{
-		{Name: "size", Usage: "bytes of the ring, also 64K, 16M (1M)"},
+		{Name: "size", Usage: "bytes of the ring, also 64K, 16M (4M)"},
 		{Name: "mode", Usage: "permissions of the segment, octal (0600)"},
 	},
 	Sender:   sender,
