@@ -477,6 +477,7 @@ func FuzzRing(f *testing.F) {
 		records = append(records, 16, 0, 0, 0, 0, 0, 0, 0)
 	}
 	f.Add(records, uint16(0))
+	f.Add([]byte{}, uint16(4090))
 	f.Add([]byte("nonsense of some length"), uint16(4090))
 	f.Fuzz(func(t *testing.T, data []byte, at uint16) {
 		s := &segment{path: "ring", size: 4096}
@@ -487,6 +488,7 @@ func FuzzRing(f *testing.F) {
 			q.data[j], q.data[j+4096] = data[i], data[i]
 		}
 		end := uint64(at) + uint64(n)
+		q.tail.pos.Store(uint64(at))
 		q.head.pos.Store(end)
 		r := &Reader{queue: q, next: uint64(at), head: end, longest: 100}
 		for r.next < end {
