@@ -33,7 +33,6 @@ func TestClassic(t *testing.T) {
 		t.Errorf("try %d", m.Tries)
 	}
 	first.Close()
-	f.Order(t, "restart")
 	if m := brokertest.Receive(t, f.Receiver(t, u), 10)[0]; m.Tries != 0 {
 		t.Errorf("try %d", m.Tries)
 	}

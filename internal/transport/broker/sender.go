@@ -23,9 +23,13 @@ const keptBody = 4 << 10
 // rest is what a broker is given that took nothing of a whole line.
 const rest = 250 * time.Millisecond
 
-// silence is how long a broker may confirm nothing of what it has: then it is
-// taken for one that has forgotten it. After a crash RabbitMQ does so at times.
-const silence = 15 * time.Second
+// A broker that confirms nothing for a while is taken for one that has forgotten
+// what it has, as RabbitMQ does at times after a crash: after silence, and what
+// the bytes that are not confirmed take on a slow line.
+const (
+	silence  = 15 * time.Second
+	slowLine = 256 << 10 // bytes a second
+)
 
 // Publisher is a line to a broker on which messages are published, by one
 // goroutine at a time.
@@ -236,7 +240,7 @@ func (s *Sender) confirm(e *Events, n uint64) {
 // heard begins the silence anew. The lock is held.
 func (s *Sender) heard() {
 	if s.silent != nil {
-		s.silent.Reset(silence)
+		s.silent.Reset(silence + time.Duration(s.bytes)*time.Second/slowLine)
 	}
 }
 
@@ -244,7 +248,7 @@ func (s *Sender) heardNothing() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.first < s.next && !s.blocked && s.lost == nil {
-		s.lost = fmt.Errorf("no confirmation for %v", silence)
+		s.lost = errors.New("no confirmation for a while")
 		s.changed.Broadcast()
 	}
 	s.heard()
