@@ -52,6 +52,7 @@ import (
 	"pipeworks/internal/fifomerge"
 	"pipeworks/internal/gensql"
 	"pipeworks/internal/relay"
+	"pipeworks/internal/relayplot"
 	"pipeworks/internal/sqlpipe"
 	"pipeworks/internal/transport"
 	"pipeworks/internal/transport/amqp"
@@ -83,7 +84,7 @@ var siblings = map[string]transport.Transport{
 }
 
 func TestMain(m *testing.M) {
-	mains := map[string]func(){}
+	mains := map[string]func(){"relay-plot": func() { os.Exit(cmdline.Main(relayplot.Command())) }}
 	for name, command := range tools {
 		mains[name] = func() { os.Exit(cmdline.Main(command())) }
 	}
