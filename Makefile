@@ -71,6 +71,7 @@ bench: ## run the benchmarks
 
 figures: build ## draw docs/figures anew, from test/bench/results and the demo
 	go -C $(FIGURES) run . ../results ../../../docs/figures
+	grep -v '^#' test/bench/results/relay-bench-2026-11-24.txt | $(BIN)/relay-plot > docs/figures/ipc.svg
 	scripts/record crawl-pages > docs/figures/session.svg
 
 SHARE = $(DESTDIR)$(PREFIX)/share

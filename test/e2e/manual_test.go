@@ -15,7 +15,7 @@ import (
 )
 
 // documents are those whose blocks are run one by one.
-var documents = []string{"README.md", "docs/cookbook.md", "docs/scaling.md"}
+var documents = []string{"README.md", "docs/cookbook.md", "docs/ipc.md", "docs/scaling.md"}
 
 // cmdReadme runs a block of a document as it stands there, then LINE in the
 // same shell.
