@@ -80,7 +80,7 @@ func (w *CountedWriter) Write(p []byte) error {
 func (w *CountedWriter) Unread() bool { return unread(w.f) }
 
 // IsRead reports whether there is a reader.
-func (w *CountedWriter) IsRead() bool { return isRead(w.f) }
+func (w *CountedWriter) IsRead() bool { return IsRead(w.f) }
 
 // Watch calls gone when there is no reader any more. The function it returns
 // ends the watch.

@@ -132,9 +132,9 @@ func pollFd(fd uintptr, events int16, wait time.Duration) int16 {
 	return fds[0].Revents
 }
 
-// isRead reports whether anybody has the pipe, of which f is a write end, open
+// IsRead reports whether anybody has the pipe, of which f is a write end, open
 // for reading.
-func isRead(f *os.File) bool { return poll(f, 0, 0)&unix.POLLERR == 0 }
+func IsRead(f *os.File) bool { return poll(f, 0, 0)&unix.POLLERR == 0 }
 
 // Quiet reports whether a read end has nothing to read, and somebody who may
 // write.
@@ -155,7 +155,7 @@ func WatchReader(w *os.File, gone func()) (stop func(), err error) {
 	stopped, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		err := conn.Write(func(uintptr) bool { return !isRead(w) })
+		err := conn.Write(func(uintptr) bool { return !IsRead(w) })
 		// A pipe that a shell has made blocks, and has to be waited for in another way.
 		for err != nil && !errors.Is(err, os.ErrClosed) {
 			select {

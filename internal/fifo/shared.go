@@ -137,7 +137,7 @@ func (w *SharedWriter) chmod(mode fs.FileMode) { _ = w.f.Chmod(mode) }
 // Close waits for another reader as Write does.
 func (w *SharedWriter) Close(ctx context.Context) error {
 	defer w.f.Close()
-	if isRead(w.f) || !unread(w.f) {
+	if IsRead(w.f) || !unread(w.f) {
 		return nil
 	}
 	next, err := w.openWhenRead(ctx)

@@ -104,7 +104,7 @@ func (w *Writer) Close() error {
 		}
 		select {
 		case <-w.ctx.Done():
-			if isRead(w.f) {
+			if IsRead(w.f) {
 				return nil
 			}
 			return &Error{Path: w.path, Err: errUnread}
@@ -133,7 +133,7 @@ func isFile(f *os.File, info fs.FileInfo) bool {
 // write end. If it has left, that is ErrNoReader.
 func Taken(ctx context.Context, f *os.File) error {
 	for pause := 100 * time.Microsecond; unread(f); pause = min(2*pause, 20*time.Millisecond) {
-		if !isRead(f) {
+		if !IsRead(f) {
 			return &Error{Path: f.Name(), Err: ErrNoReader}
 		}
 		select {

@@ -73,8 +73,8 @@ func (t transports) fromCommand() *cmdline.Command {
 			{Comment: "the first ten", Line: "relay from --max 10 unix:/tmp/events"},
 		},
 		Description: `A record is acknowledged once the reader of standard output has taken it out of
-the pipe: what it has not comes again, to this or another receiver. Only "relay
-work" knows whether a record was also processed.`,
+the pipe and stays: what it has not comes again, to this or another receiver.
+Only "relay work" knows whether a record was also processed.`,
 		Flags: append([]cli.Flag{
 			cmdline.FramingFlag(),
 			cmdline.NullFlag("records end in NUL: --framing null"),

@@ -11,13 +11,19 @@ import (
 )
 
 // taken acknowledges messages once the reader of a pipe has taken them out of
-// it.
+// it, and has come back for more or stays: one that takes a block, looks at its
+// first lines and leaves, as head(1) does, has not had the rest.
 type taken struct {
 	r    transport.Receiver
 	pipe *os.File
 	done chan struct{}
 	wake chan struct{}
 	stop chan struct{} // closed: look no more
+
+	// Of run, bytes from the beginning.
+	gone  int64     // out of the pipe, at the last look
+	since time.Time // that it is as much
+	had   int64     // of it, what the reader has had
 
 	mu      sync.Mutex
 	written []written
@@ -52,10 +58,14 @@ func (t *taken) nudge() {
 	}
 }
 
+// stays is how long a reader that has taken all must have been there since then
+// to count as one that stays.
+const stays = 25 * time.Millisecond
+
 // The pauses between looks into the pipe, while nothing new is written.
 const (
 	firstLook = 500 * time.Microsecond
-	lastLook  = 20 * time.Millisecond
+	lastLook  = 10 * time.Millisecond
 )
 
 // run looks into the pipe until all was taken after close, or nobody reads it.
@@ -93,12 +103,10 @@ func (t *taken) look() (acknowledged bool, left int, closing bool) {
 	if len(all) == 0 {
 		return false, 0, closing
 	}
-	// More may be written at any time, which is not in the pipe's account yet, and
-	// makes it seem that less was taken.
-	end := all[len(all)-1].end - int64(fifo.Unread(t.pipe))
+	t.account(all[len(all)-1].end)
 	n := 0
 	var messages []transport.Message
-	for n < len(all) && all[n].end <= end {
+	for n < len(all) && all[n].end <= t.had {
 		messages = append(messages, all[n].messages...)
 		n++
 	}
@@ -116,6 +124,18 @@ func (t *taken) look() (acknowledged bool, left int, closing bool) {
 	return true, len(t.written), t.closing
 }
 
+// account finds out what the reader has had, of so many bytes that were
+// written. More may be written at any time, and makes it seem less.
+func (t *taken) account(written int64) {
+	gone := written - int64(fifo.Unread(t.pipe))
+	switch {
+	case gone > t.gone:
+		t.had, t.gone, t.since = t.gone, gone, time.Now()
+	case time.Since(t.since) >= stays && fifo.IsRead(t.pipe):
+		t.had = t.gone
+	}
+}
+
 // close waits until all was taken. After a failure, and at the end of ctx, what
 // the reader has not taken by then is left as it is.
 func (t *taken) close(ctx context.Context, failure error) error {
@@ -129,7 +149,7 @@ func (t *taken) close(ctx context.Context, failure error) error {
 		case <-ctx.Done():
 		}
 	}
-	last := time.AfterFunc(2*lastLook, func() { close(t.stop) }) // the reader may have taken all before it left
+	last := time.AfterFunc(2*stays, func() { close(t.stop) })
 	<-t.done
 	last.Stop()
 	if len(t.written) > 0 && failure == nil && t.err == nil {
