@@ -55,7 +55,7 @@ func From(ctx context.Context, cfg FromConfig, r transport.Receiver, out *stream
 		defer unwatch()
 	}
 	if pipe != nil && !cfg.AckWritten {
-		f.taken = newTaken(r, pipe)
+		f.taken = newTaken(r, pipe, cfg.Stream)
 		defer func() { err = errors.Join(err, f.taken.close(ctx, err)) }()
 	}
 	for !f.enough() && err == nil {

@@ -20,6 +20,8 @@ type taken struct {
 	wake chan struct{}
 	stop chan struct{} // closed: look no more
 
+	bytes bool // what was taken is done with, as in any pipe
+
 	// Of run, bytes from the beginning.
 	gone  int64     // out of the pipe, at the last look
 	since time.Time // that it is as much
@@ -37,8 +39,9 @@ type written struct {
 	messages []transport.Message
 }
 
-func newTaken(r transport.Receiver, pipe *os.File) *taken {
-	t := &taken{r: r, pipe: pipe, done: make(chan struct{}), wake: make(chan struct{}, 1), stop: make(chan struct{})}
+// newTaken acknowledges messages of records, or of the pieces of bytes.
+func newTaken(r transport.Receiver, pipe *os.File, bytes bool) *taken {
+	t := &taken{r: r, pipe: pipe, done: make(chan struct{}), wake: make(chan struct{}, 1), stop: make(chan struct{}), bytes: bytes}
 	go t.run()
 	return t
 }
@@ -129,6 +132,8 @@ func (t *taken) look() (acknowledged bool, left int, closing bool) {
 func (t *taken) account(written int64) {
 	gone := written - int64(fifo.Unread(t.pipe))
 	switch {
+	case t.bytes:
+		t.had = gone
 	case gone > t.gone:
 		t.had, t.gone, t.since = t.gone, gone, time.Now()
 	case time.Since(t.since) >= stays && fifo.IsRead(t.pipe):

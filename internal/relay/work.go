@@ -108,7 +108,7 @@ func Work(ctx context.Context, cfg WorkConfig, r transport.Receiver, out *stream
 			return w.sum, err
 		}
 		defer unwatch()
-		w.taken = newTaken(r, pipe)
+		w.taken = newTaken(r, pipe, false)
 	}
 
 	batches := make(chan []item)
