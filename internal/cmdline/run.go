@@ -96,14 +96,15 @@ func (l *line) call(ctx context.Context, tool string, args []string, s Streams) 
 		},
 		Action: func(c *cli.Context) error {
 			inv := &Invocation{Context: c, tool: tool, command: l.command, streams: s, operands: c.Args().Slice(), args: args, meter: &progress.Meter{}}
+			stop := func() {}
 			if table["progress"] != nil {
-				stop, err := inv.showProgress()
-				if err != nil {
+				var err error
+				if stop, err = inv.showProgress(); err != nil {
 					return err
 				}
-				defer stop()
 			}
 			err := l.command.Action(ctx, inv)
+			stop() // it looks at the output, which is closed now
 			return errors.Join(err, inv.close(err != nil && exitStatus(err) != 3))
 		},
 	}
