@@ -152,34 +152,51 @@ func WatchReader(w *os.File, gone func()) (stop func(), err error) {
 		watched.Close()
 		return nil, err
 	}
-	stopped, done := make(chan struct{}), make(chan struct{})
+	stopped, end, err := os.Pipe()
+	if err != nil {
+		watched.Close()
+		return nil, err
+	}
+	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		err := conn.Write(func(uintptr) bool { return !IsRead(w) })
 		// A pipe that a shell has made blocks, and has to be waited for in another way.
-		for err != nil && !errors.Is(err, os.ErrClosed) {
-			select {
-			case <-stopped:
-				return
-			default:
-			}
-			if poll(w, 0, lookTime)&unix.POLLERR != 0 {
-				err = nil
-			}
-		}
-		if err == nil {
+		if err == nil || !errors.Is(err, os.ErrClosed) && waitUnread(conn, stopped) {
 			gone()
 		}
 	}()
 	return func() {
-		close(stopped)
+		end.Close()
 		watched.Close()
 		<-done
+		stopped.Close()
 	}, nil
 }
 
-// lookTime is how long the end of a watch may have to wait for a poll.
+// lookTime is how often a pipe that blocks is looked at, should the system not tell.
 const lookTime = 50 * time.Millisecond
+
+// waitUnread waits until nobody reads the pipe of which w is a write end, or
+// the other end of stopped is closed.
+func waitUnread(w syscall.RawConn, stopped *os.File) (unread bool) {
+	stop, err := stopped.SyscallConn()
+	if err != nil {
+		return false
+	}
+	_ = stop.Control(func(stop uintptr) {
+		_ = w.Control(func(fd uintptr) {
+			fds := []unix.PollFd{{Fd: int32(fd)}, {Fd: int32(stop), Events: unix.POLLIN}}
+			for fds[0].Revents&unix.POLLERR == 0 && fds[1].Revents == 0 {
+				if _, err := unix.Poll(fds, int(lookTime.Milliseconds())); err != nil && err != unix.EINTR {
+					return
+				}
+			}
+			unread = fds[0].Revents&unix.POLLERR != 0
+		})
+	})
+	return unread
+}
 
 func duplicate(f *os.File) (*os.File, error) {
 	conn, err := f.SyscallConn()

@@ -487,8 +487,13 @@ func TestWatchReader(t *testing.T) {
 			t.Fatal(err)
 		}
 		r, w := os.NewFile(uintptr(ends[0]), "r"), os.NewFile(uintptr(ends[1]), "w")
+		stop, err := WatchReader(w, func() { t.Error("a reader that is there is missed") })
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop()
 		gone := make(chan struct{})
-		stop, err := WatchReader(w, func() { close(gone) })
+		stop, err = WatchReader(w, func() { close(gone) })
 		if err != nil {
 			t.Fatal(err)
 		}
