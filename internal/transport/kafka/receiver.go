@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -127,6 +128,17 @@ func (r *receiver) next(n int) (messages []transport.Message) {
 	return messages
 }
 
+// passes reports whether an error is that of a group that could not be joined
+// for now, as while a broker restarts: the client goes on trying.
+func passes(err error) bool {
+	session, ok := errors.AsType[*kgo.ErrGroupSession](err)
+	if !ok {
+		return false
+	}
+	answer, ok := errors.AsType[*kerr.Error](session)
+	return !ok || answer.Retriable
+}
+
 // received makes messages of what was fetched.
 func (r *receiver) received(fetched kgo.Fetches) (messages []transport.Message, err error) {
 	r.mu.Lock()
@@ -135,6 +147,8 @@ func (r *receiver) received(fetched kgo.Fetches) (messages []transport.Message, 
 	fetched.EachPartition(func(p kgo.FetchTopicPartition) {
 		if lost, ok := errors.AsType[*kgo.ErrDataLoss](p.Err); ok {
 			r.o.Warnf("%s: %v", r.cfg.url, lost)
+		} else if passes(p.Err) {
+			r.o.Warnf("%s: %v", r.cfg.url, p.Err)
 		} else if p.Err != nil && err == nil {
 			err = fmt.Errorf("receive from %s: %w", r.cfg.url, p.Err)
 		}

@@ -92,23 +92,9 @@ func (s *sender) Flush(ctx context.Context) error {
 	return err
 }
 
-// wait waits while something holds, for the end of ctx, or of the lines.
+// wait is transport.Wait, also for the end of all connections.
 func (s *sender) wait(ctx context.Context, while func() bool) error {
-	if s.err == nil && ctx.Err() == nil && !while() {
-		return nil
-	}
-	defer context.AfterFunc(ctx, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.changed.Broadcast()
-	})()
-	for s.err == nil && ctx.Err() == nil && while() {
-		s.changed.Wait()
-	}
-	if s.err != nil {
-		return s.err
-	}
-	return context.Cause(ctx)
+	return transport.Wait(ctx, &s.changed, &s.err, while)
 }
 
 // Close implements transport.Sender.

@@ -206,24 +206,9 @@ func (c *client) failed(err error) {
 	c.changed.Broadcast()
 }
 
-// wait waits while something holds, for the end of ctx or of all connections.
-// The lock is held.
+// wait is transport.Wait, also for the end of all connections.
 func (c *client) wait(ctx context.Context, while func() bool) error {
-	if c.err == nil && ctx.Err() == nil && !while() {
-		return nil
-	}
-	defer context.AfterFunc(ctx, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.changed.Broadcast()
-	})()
-	for c.err == nil && ctx.Err() == nil && while() {
-		c.changed.Wait()
-	}
-	if c.err != nil {
-		return c.err
-	}
-	return context.Cause(ctx)
+	return transport.Wait(ctx, &c.changed, &c.err, while)
 }
 
 func (c *client) close() {
