@@ -9,9 +9,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
+const natsMonitorEnv = "PIPEWORKS_TEST_NATS_MONITOR"
+
 // brokers sets NATS, AMQP, AMQP1 and STOMP, URLs to put a subject or queue behind
-// that nobody else uses, where there is a server ($PIPEWORKS_TEST_NATS …).
+// that nobody else uses, where there is a server ($PIPEWORKS_TEST_NATS …), and
+// NATS_MONITOR, where that of NATS tells its state.
 func brokers(env *testscript.Env) {
+	env.Setenv("NATS_MONITOR", os.Getenv(natsMonitorEnv))
 	for _, name := range []string{"NATS", "AMQP", "AMQP1", "STOMP"} {
 		if url := os.Getenv("PIPEWORKS_TEST_" + name); url != "" {
 			env.Setenv(name, fmt.Sprintf("%s/e2e%d", url, time.Now().UnixNano()))

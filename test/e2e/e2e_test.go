@@ -25,7 +25,8 @@
 // MORE is put behind the text of the manual. STATUS is the exit status wanted, 0 if it is not given; death by a signal is
 // 128 and its number. The condition [mysql] holds if there is a server
 // ($PIPEWORKS_TEST_MYSQL); then $MYSQL is the URL of an empty database. So does
-// [nats] ($PIPEWORKS_TEST_NATS); $NATS is its URL, up to a part of the subject.
+// [nats] ($PIPEWORKS_TEST_NATS); $NATS is its URL, up to a part of the subject, and
+// if [nats-monitor], $NATS_MONITOR that of its monitor.
 // [amqp], [amqp1] and [stomp] are alike.
 package e2e
 
@@ -123,6 +124,8 @@ func condition(name string) (bool, error) {
 		return os.Getenv(mysqlEnv) != "", nil
 	case "nats", "amqp", "amqp1", "stomp":
 		return os.Getenv("PIPEWORKS_TEST_"+strings.ToUpper(name)) != "", nil
+	case "nats-monitor":
+		return os.Getenv(natsMonitorEnv) != "", nil
 	}
 	return false, fmt.Errorf("unknown condition")
 }

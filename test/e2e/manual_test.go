@@ -34,15 +34,18 @@ func cmdReadme(ts *testscript.TestScript, neg bool, args []string) {
 	if len(found) != 1 {
 		ts.Fatalf("%d blocks of the documents begin with %q", len(found), args[0])
 	}
-	expect(ts, 0, "bash", "-o", "pipefail", "-c", here(found[0])+strings.Join(args[1:], ""))
+	expect(ts, 0, "bash", "-o", "pipefail", "-c", here(strings.TrimSuffix(found[0], "\n"))+strings.Join(args[1:], ""))
 }
 
-// here is a line of the manual for a machine without the server that it names
+// here is a line of the manual for a machine without the servers that it names
 // and with a /tmp that belongs to others.
 func here(line string) string {
 	line = mysqlURL.ReplaceAllString(line, "sqlite:$1-$2.db")
-	return strings.ReplaceAll(line, "/tmp/", "$TMPDIR/")
+	return hereNames.Replace(line)
 }
+
+var hereNames = strings.NewReplacer("/tmp/", "$TMPDIR/",
+	"nats://broker/crawl", "$NATS", "kafka://broker/crawl", "$KAFKA", "'http://broker:8222/jsz?consumers=true'", "$NATS_MONITOR/jsz?consumers=true")
 
 var mysqlURL = regexp.MustCompile(`mysql://\w+@(\w+)/(\w+)`)
 
