@@ -186,7 +186,7 @@ func (t transports) runFrom(ctx context.Context, inv *cmdline.Invocation) error 
 	if err != nil {
 		return err
 	}
-	cfg := FromConfig{Framing: o.Framing, Stream: o.Stream, Max: inv.Int("max"), Idle: inv.Duration("idle"), Meter: inv.Meter()}
+	cfg := FromConfig{Framing: o.Framing, Stream: o.Stream, Endless: tr.Endless, Max: inv.Int("max"), Idle: inv.Duration("idle"), Meter: inv.Meter()}
 	switch ack := inv.String("ack"); {
 	case ack == "written":
 		cfg.AckWritten = true

@@ -18,6 +18,7 @@ import (
 type FromConfig struct {
 	Framing    framing.Framing // of the records that are written
 	Stream     bool            // bytes instead of records
+	Endless    bool            // the messages have no end, only the bytes
 	Max        int             // records to write; 0: all
 	Idle       time.Duration   // how long to wait for the next message; 0: for ever
 	AckWritten bool            // acknowledge what was written, be it taken or not
@@ -44,11 +45,16 @@ var errIdle = errors.New("nothing has come for a while")
 func From(ctx context.Context, cfg FromConfig, r transport.Receiver, out *stream.Output) (sum FromSummary, err error) {
 	f := &from{cfg: &cfg, r: r, out: out}
 	out.Widen(outputPipe)
-	ctx, cancel := context.WithCancelCause(ctx)
+	read, cancel := context.WithCancelCause(ctx) // while the output is read
 	defer cancel(nil)
 	pipe := out.Pipe()
 	if pipe != nil {
-		unwatch, err := fifo.WatchReader(pipe, func() { cancel(stream.ErrClosed) })
+		unwatch, err := fifo.WatchReader(pipe, func() {
+			// Who had all bytes so far may have had all that there are.
+			if !cfg.Stream || fifo.Unread(pipe) > 0 {
+				cancel(stream.ErrClosed)
+			}
+		})
 		if err != nil {
 			return sum, err
 		}
@@ -56,16 +62,22 @@ func From(ctx context.Context, cfg FromConfig, r transport.Receiver, out *stream
 	}
 	if pipe != nil && !cfg.AckWritten {
 		f.taken = newTaken(r, pipe, cfg.Stream)
-		defer func() { err = errors.Join(err, f.taken.close(ctx, err)) }()
 	}
 	for !f.enough() && err == nil {
-		err = f.batch(ctx)
+		err = f.batch(read)
 	}
 	switch {
 	case err == io.EOF && cfg.Stream && !f.pieces.ended:
 		err = &transport.AbortedError{Reason: "the sender came to its end, but not its stream"}
 	case err == io.EOF:
 		err = nil
+	}
+	if f.taken != nil {
+		err = errors.Join(err, f.taken.close(read, err))
+	}
+	if err == nil && f.pieces.ended && !cfg.Endless {
+		// All is there. The sender is about to say so.
+		_, _ = receivePatiently(ctx, r, 1, lastWords)
 	}
 	return f.sum, err
 }

@@ -23,6 +23,10 @@ type Transport struct {
 	// record, so that others who use the broker see records.
 	Blocks bool
 
+	// Endless: a stream of messages has no end, since who sends and who receives
+	// need not be there at the same time.
+	Endless bool
+
 	// Messages one way. Both wait for the other side, for at most
 	// Options.Timeout.
 	Sender   func(ctx context.Context, u URL, o Options) (Sender, error)

@@ -33,6 +33,7 @@ var Transport = transport.Transport{
 		{Name: "keyed", Usage: "the routing key of a message is its own key"},
 		{Name: "prefetch", Usage: "messages that a receiver may hold (256)"},
 	}, tlsoption.Options),
+	Endless:  true,
 	Sender:   sender,
 	Receiver: receiver,
 }

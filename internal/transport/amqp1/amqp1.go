@@ -29,6 +29,7 @@ var Transport = transport.Transport{
 		{Name: "address", Usage: "what the broker calls the queue (/queue/QUEUE, as RabbitMQ 3 does, which makes it)"},
 		{Name: "prefetch", Usage: "messages that a receiver may hold, its link credit (256)"},
 	}, tlsoption.Options),
+	Endless:  true,
 	Sender:   sender,
 	Receiver: receiver,
 }

@@ -28,6 +28,7 @@ var Transport = transport.Transport{
 		{Name: "compression", Usage: "snappy (the default), none, gzip, lz4, zstd"},
 		{Name: "sasl", Usage: "how the user is known: plain (the default with TLS), scram-sha-256, scram-sha-512 (the default without)"},
 	}, tlsoption.Options),
+	Endless:  true,
 	Sender:   newSender,
 	Receiver: newReceiver,
 }

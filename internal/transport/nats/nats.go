@@ -26,6 +26,7 @@ var Transport = transport.Transport{
 		{Name: "ack-wait", Usage: "time after which what a receiver that died had is given to another (30s)"},
 		{Name: "creds", Usage: "file of credentials (JWT and seed)"},
 	}, tlsoption.Options),
+	Endless:  true,
 	Sender:   sender,
 	Receiver: receiver,
 	Dial:     dial,

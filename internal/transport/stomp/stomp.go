@@ -23,6 +23,7 @@ var Transport = transport.Transport{
 		{Name: "destination", Usage: "what the broker calls the queue (/queue/QUEUE)"},
 		{Name: "prefetch", Usage: "messages that a receiver may hold (256)"},
 	}, tlsoption.Options),
+	Endless:  true,
 	Sender:   sender,
 	Receiver: receiver,
 }
