@@ -66,6 +66,15 @@ func (s Inputs) ReadsStdin() bool {
 	return len(s.Names) == 0 || slices.Contains(s.Names, "-")
 }
 
+// Widen asks for room for so many bytes in the pipe that standard input is, so
+// that its two ends wait for each other less often. What is no pipe, or a no,
+// changes nothing.
+func (s Inputs) Widen(bytes int) {
+	if f, ok := s.Stdin.(*os.File); ok && s.ReadsStdin() {
+		widenPipe(f, bytes)
+	}
+}
+
 // Each calls fn with each input in turn and closes it after; the first error
 // ends it.
 func (s Inputs) Each(ctx context.Context, fn func(*Input) error) error {
