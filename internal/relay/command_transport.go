@@ -26,6 +26,7 @@ var local = transports{
 	plain.FIFO,
 	plain.File,
 	socket.Unix,
+	socket.Unixgram,
 	socket.TCP,
 	shm.Transport,
 	mqueue.Transport,

@@ -88,7 +88,13 @@ func listenUnix(u transport.URL) (net.Listener, error) {
 	}
 	// Nobody may come in before the permissions are right.
 	before := syscall.Umask(0o177)
-	l, err := net.Listen("unix", u.Path)
+	var l net.Listener
+	var err error
+	if u.Scheme == "unixgram" {
+		l, err = listenDatagrams(u.Path)
+	} else {
+		l, err = net.Listen("unix", u.Path)
+	}
 	syscall.Umask(before)
 	if err == nil && mode != 0o600 {
 		if err = os.Chmod(u.Path, fs.FileMode(mode)); err != nil {
@@ -140,9 +146,9 @@ func (l *listener) run() {
 
 // handshake hands over a connection once TLS has let it in.
 func (l *listener) handshake(c net.Conn) {
-	peer := c.RemoteAddr().String()
-	if l.url.Scheme == "unix" {
-		peer = l.url.String()
+	peer := l.url.String()
+	if l.url.Scheme == "tcp" {
+		peer = c.RemoteAddr().String()
 	}
 	if l.tls != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), connectTime)

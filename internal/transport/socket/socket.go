@@ -1,5 +1,5 @@
 // Package socket carries relay's messages and calls over TCP, with TLS if
-// wanted, and over unix stream sockets.
+// wanted, and over unix sockets, of streams and of datagrams.
 package socket
 
 import (
@@ -40,6 +40,21 @@ var Unix = transport.Transport{
 	Options: []transport.Option{
 		{Name: "mode", Usage: "permissions of the socket, octal (0600)"},
 	},
+	Blocks:   true,
+	Sender:   sender,
+	Receiver: receiver,
+	Dial:     dial,
+	Listen:   listen,
+	List:     list,
+	Remove:   remove,
+}
+
+// Unixgram is unixgram:. The receiver, or who serves, makes the socket.
+var Unixgram = transport.Transport{
+	Scheme:   "unixgram",
+	Form:     "unixgram:PATH",
+	Summary:  "a unix datagram socket",
+	Options:  Unix.Options,
 	Blocks:   true,
 	Sender:   sender,
 	Receiver: receiver,
@@ -114,8 +129,14 @@ func (d *dialer) dial(ctx context.Context) (transport.Conn, error) {
 func Connect(ctx context.Context, network, address string, config *tls.Config) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
-	nd := net.Dialer{KeepAliveConfig: keepAlive}
-	c, err := nd.DialContext(ctx, network, address)
+	var c net.Conn
+	var err error
+	if network == "unixgram" {
+		c, err = connectDatagrams(ctx, address)
+	} else {
+		nd := net.Dialer{KeepAliveConfig: keepAlive}
+		c, err = nd.DialContext(ctx, network, address)
+	}
 	if err != nil {
 		return nil, dialError(err)
 	}
@@ -149,24 +170,26 @@ func dialError(err error) error {
 		return errors.New("nobody listens there (connection refused)")
 	case errors.Is(err, fs.ErrNotExist):
 		return errors.New("nobody listens there (the socket does not exist)")
+	case errors.Is(err, syscall.EPROTOTYPE):
+		return link.Permanent(errors.New("the socket there is of another kind (unix:, unixgram:)"))
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.ENOTSOCK):
 		return link.Permanent(err)
 	}
 	return err
 }
 
-// Address is where a URL leads: a unix socket, or, whatever its scheme, a TCP
+// Address is where a URL leads: a unix socket, or, of any other scheme, a TCP
 // port.
 func Address(u transport.URL) (network, address string, err error) {
-	if u.Scheme == "unix" {
+	if u.Scheme == "unix" || u.Scheme == "unixgram" {
 		path := u.Path
 		if u.Host != "" || path == "" {
-			return "", "", fmt.Errorf("%s: it is written unix:PATH", u)
+			return "", "", fmt.Errorf("%s: it is written %s:PATH", u, u.Scheme)
 		}
 		if len(path) > 107 { // unix(7): sun_path
 			return "", "", fmt.Errorf("%s: the path of a socket has at most 107 bytes, this has %d", u, len(path))
 		}
-		return "unix", path, nil
+		return u.Scheme, path, nil
 	}
 	_, port, err := net.SplitHostPort(u.Host)
 	if err == nil {

@@ -15,6 +15,13 @@ func TestUnix(t *testing.T) {
 	})
 }
 
+func TestUnixgram(t *testing.T) {
+	conformance.Run(t, conformance.Fixture{
+		Transport: Unixgram,
+		URL:       func(t *testing.T) string { return "unixgram:" + filepath.Join(t.TempDir(), "s") },
+	})
+}
+
 func TestTCP(t *testing.T) {
 	conformance.Run(t, conformance.Fixture{Transport: TCP, URL: freePort})
 }
