@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"pipeworks/internal/cmdline"
+	"pipeworks/internal/reject"
 	"pipeworks/internal/stream"
 	"pipeworks/internal/transport"
 )
@@ -105,7 +106,13 @@ func (t transports) runWork(ctx context.Context, inv *cmdline.Invocation) (err e
 		return err
 	}
 	if cfg.To != nil {
-		defer func() { err = errors.Join(err, cfg.To.Close(ctx, err)) }()
+		defer func() {
+			cause := err
+			if _, rejected := errors.AsType[*reject.RejectedError](err); rejected {
+				cause = nil // it came to its end
+			}
+			err = errors.Join(err, cfg.To.Close(ctx, cause))
+		}()
 	}
 	dead, err := t.second(ctx, inv, "dead", o)
 	if err != nil {

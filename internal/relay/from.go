@@ -108,9 +108,14 @@ func (f *from) batch(ctx context.Context) error {
 		return err
 	}
 	f.buf = f.buf[:0]
-	for _, m := range messages {
-		if f.buf, err = f.content(f.buf, m); err != nil {
+	for i, m := range messages {
+		whole := false
+		if f.buf, whole, err = f.content(f.buf, m); err != nil {
 			return err
+		}
+		if !whole {
+			messages = messages[:i] // the others come again
+			break
 		}
 	}
 	if err := f.write(f.buf); err != nil {
@@ -138,38 +143,37 @@ func receivePatiently(ctx context.Context, r transport.Receiver, n int, idle tim
 	return messages, err
 }
 
-// content appends to b what a message holds, and writes it at once where that
-// is cheaper.
-func (f *from) content(b []byte, m transport.Message) ([]byte, error) {
-	var err error
+// content appends to b what a message holds, or writes it at once where that is
+// cheaper. It may hold more than is wanted.
+func (f *from) content(b []byte, m transport.Message) (_ []byte, whole bool, err error) {
 	if f.cfg.Stream {
 		data, err := f.pieces.next(m)
-		if err != nil {
-			return b, err
+		if err == nil {
+			err = f.write(data)
 		}
-		return b, f.write(data)
+		return b, true, err
 	}
 	if m.Content == transport.Piece {
-		return b, errors.New("what comes is a byte stream: --stream receives it")
+		return b, false, errors.New("what comes is a byte stream: --stream receives it")
 	}
 	as, packed := m.Content.Framing()
 	if packed && as == f.cfg.Framing && f.cfg.Max == 0 {
 		f.count(int(as.Count(m.Body)))
 		if len(b) == 0 {
-			return b, f.write(m.Body)
+			return b, true, f.write(m.Body)
 		}
-		return append(b, m.Body...), nil
+		return append(b, m.Body...), true, nil
 	}
 	for record := range records(m) {
 		if f.enough() {
-			break // the message comes again, whole
+			return b, false, nil
 		}
 		if b, err = f.cfg.Framing.Append(b, record); err != nil {
-			return b, fmt.Errorf("a record cannot be written: %w", err)
+			return b, false, fmt.Errorf("a record cannot be written: %w", err)
 		}
 		f.count(1)
 	}
-	return b, nil
+	return b, true, nil
 }
 
 func (f *from) count(records int) {
