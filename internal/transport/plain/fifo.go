@@ -26,7 +26,7 @@ var FIFO = transport.Transport{
 
 func fifoPath(u transport.URL) (string, error) {
 	if u.Path == "" || u.Host != "" {
-		return "", fmt.Errorf("%s: it is written fifo:PATH", u)
+		return "", u.Errorf("it is written fifo:PATH")
 	}
 	_, err := fifo.Make(u.Path, 0o600)
 	return u.Path, err

@@ -3,7 +3,6 @@ package plain
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -30,12 +29,12 @@ func descriptor(u transport.URL, preset int) (*os.File, error) {
 	if u.Path != "" {
 		var err error
 		if n, err = strconv.Atoi(u.Path); err != nil || n < 0 {
-			return nil, fmt.Errorf("%s: it is written pipe:3, for a descriptor that is open", u)
+			return nil, u.Errorf("it is written pipe:3, for a descriptor that is open")
 		}
 	}
 	f := os.NewFile(uintptr(n), u.String())
 	if _, err := f.Stat(); err != nil {
-		return nil, fmt.Errorf("%s: descriptor %d is not open", u, n)
+		return nil, u.Errorf("descriptor %d is not open", n)
 	}
 	return f, nil
 }
@@ -86,7 +85,7 @@ func pipeReceiver(ctx context.Context, u transport.URL, o transport.Options) (tr
 // oneReceiver refuses what takes several.
 func oneReceiver(u transport.URL, o transport.Options) error {
 	if o.Group != "" {
-		return fmt.Errorf("%s: there are no groups of receivers: one takes all", u)
+		return u.Errorf("there are no groups of receivers: one takes all")
 	}
 	return nil
 }

@@ -184,10 +184,10 @@ func Address(u transport.URL) (network, address string, err error) {
 	if u.Scheme == "unix" || u.Scheme == "unixgram" {
 		path := u.Path
 		if u.Host != "" || path == "" {
-			return "", "", fmt.Errorf("%s: it is written %s:PATH", u, u.Scheme)
+			return "", "", u.Errorf("it is written %s:PATH", u.Scheme)
 		}
 		if len(path) > 107 { // unix(7): sun_path
-			return "", "", fmt.Errorf("%s: the path of a socket has at most 107 bytes, this has %d", u, len(path))
+			return "", "", u.Errorf("the path of a socket has at most 107 bytes, this has %d", len(path))
 		}
 		return u.Scheme, path, nil
 	}
@@ -196,7 +196,7 @@ func Address(u transport.URL) (network, address string, err error) {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil || u.Name() != "" {
-		return "", "", fmt.Errorf("%s: it is written %s://HOST:PORT", u, u.Scheme)
+		return "", "", u.Errorf("it is written %s://HOST:PORT", u.Scheme)
 	}
 	return "tcp", u.Host, nil
 }

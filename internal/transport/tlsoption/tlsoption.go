@@ -36,7 +36,7 @@ func mode(u transport.URL) (string, error) {
 		}
 		return "disabled", nil
 	default:
-		return "", fmt.Errorf("%s: option tls=%s: it is one of disabled, required, verify-ca, verify-identity", u, m)
+		return "", u.Errorf("option tls=%s: it is one of disabled, required, verify-ca, verify-identity", m)
 	}
 }
 
@@ -87,7 +87,7 @@ func Server(u transport.URL) (*tls.Config, error) {
 		return nil, err
 	}
 	if u.Option("tls-cert") == "" {
-		return nil, fmt.Errorf("%s: to listen with TLS takes the options tls-cert and tls-key", u)
+		return nil, u.Errorf("to listen with TLS takes the options tls-cert and tls-key")
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if err := ownCertificate(c, u); err != nil {
@@ -109,7 +109,7 @@ func ownCertificate(c *tls.Config, u transport.URL) error {
 	}
 	pair, err := tls.LoadX509KeyPair(u.Option("tls-cert"), key)
 	if err != nil {
-		return fmt.Errorf("%s: options tls-cert and tls-key: %w", u, err)
+		return u.Errorf("options tls-cert and tls-key: %w", err)
 	}
 	c.Certificates = []tls.Certificate{pair}
 	return nil
@@ -123,11 +123,11 @@ func authorities(u transport.URL) (*x509.CertPool, error) {
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: option tls-ca: %w", u, err)
+		return nil, u.Errorf("option tls-ca: %w", err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s: option tls-ca: no certificate in %s", u, path)
+		return nil, u.Errorf("option tls-ca: no certificate in %s", path)
 	}
 	return pool, nil
 }
