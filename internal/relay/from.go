@@ -108,6 +108,7 @@ func (f *from) batch(ctx context.Context) error {
 		return err
 	}
 	f.buf = f.buf[:0]
+	ends := make([]int64, 0, len(messages)) // of each message, in the output
 	for i, m := range messages {
 		whole := false
 		if f.buf, whole, err = f.content(f.buf, m); err != nil {
@@ -117,12 +118,17 @@ func (f *from) batch(ctx context.Context) error {
 			messages = messages[:i] // the others come again
 			break
 		}
+		ends = append(ends, f.sum.Bytes+int64(len(f.buf)))
+		if f.taken != nil && len(f.buf) == 0 { // it is written, and so are those before it
+			f.taken.add(ends, messages[i+1-len(ends):i+1])
+			ends = ends[:0]
+		}
 	}
 	if err := f.write(f.buf); err != nil {
 		return err
 	}
 	if f.taken != nil {
-		f.taken.add(f.sum.Bytes, messages)
+		f.taken.add(ends, messages[len(messages)-len(ends):])
 		return nil
 	}
 	return f.r.Ack(ctx, messages)

@@ -33,10 +33,10 @@ type taken struct {
 	closing bool
 }
 
-// written are messages that lie in the pipe, or did.
+// written is a message that lies in the pipe, or did.
 type written struct {
-	end      int64 // bytes written up to the last of them
-	messages []transport.Message
+	end     int64 // bytes written up to it
+	message transport.Message
 }
 
 // newTaken acknowledges messages of records, or of the pieces of bytes.
@@ -46,10 +46,12 @@ func newTaken(r transport.Receiver, pipe *os.File, bytes bool) *taken {
 	return t
 }
 
-// add says that messages were written, and how many bytes in all.
-func (t *taken) add(end int64, messages []transport.Message) {
+// add says that messages were written, and how many bytes in all up to each.
+func (t *taken) add(ends []int64, messages []transport.Message) {
 	t.mu.Lock()
-	t.written = append(t.written, written{end, messages})
+	for i, m := range messages {
+		t.written = append(t.written, written{ends[i], m})
+	}
 	t.mu.Unlock()
 	t.nudge()
 }
@@ -67,8 +69,8 @@ const stays = 25 * time.Millisecond
 
 // The pauses between looks into the pipe, while nothing new is written.
 const (
-	firstLook = 500 * time.Microsecond
-	lastLook  = 10 * time.Millisecond
+	firstLook = 100 * time.Microsecond
+	lastLook  = 2 * time.Millisecond
 )
 
 // run looks into the pipe until all was taken after close, or nobody reads it.
@@ -110,7 +112,7 @@ func (t *taken) look() (acknowledged bool, left int, closing bool) {
 	n := 0
 	var messages []transport.Message
 	for n < len(all) && all[n].end <= t.had {
-		messages = append(messages, all[n].messages...)
+		messages = append(messages, all[n].message)
 		n++
 	}
 	if n == 0 {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -397,7 +398,8 @@ func (w *work) deliver(ctx context.Context, result *results, batch []item) error
 	w.sum.Done += int64(len(batch))
 	w.cfg.Meter.AddRecords(len(batch))
 	if w.taken != nil {
-		w.taken.add(w.sum.Bytes, finished(batch))
+		done := finished(batch)
+		w.taken.add(slices.Repeat([]int64{w.sum.Bytes}, len(done)), done)
 		return nil
 	}
 	return w.acknowledge(ctx, batch)
