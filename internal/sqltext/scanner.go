@@ -195,7 +195,9 @@ func (s *Scanner) next() (Statement, error) {
 func (s *Scanner) skipBOM() error {
 	const bom = "\ufeff"
 	for !s.begun {
-		if bytes.HasPrefix(s.buf, []byte("\xff\xfe")) || bytes.HasPrefix(s.buf, []byte("\xfe\xff")) {
+		little, partLittle := hasPrefix(s.buf, "\xff\xfe")
+		big, partBig := hasPrefix(s.buf, "\xfe\xff")
+		if little || big {
 			err := s.fail(0, "the input is UTF-16")
 			err.hint = "iconv -f utf-16 -t utf-8 makes UTF-8 of it"
 			return err
@@ -204,7 +206,7 @@ func (s *Scanner) skipBOM() error {
 		if whole {
 			s.pos = len(bom)
 		}
-		if s.begun = !partial || s.eof; !s.begun {
+		if s.begun = !(partial || partLittle || partBig) || s.eof; !s.begun {
 			if err := s.fill(); err != nil {
 				return err
 			}

@@ -280,6 +280,7 @@ func FuzzScanner(f *testing.F) {
 	}
 	f.Add("7T 1\n;system rm -rf x\n", uint8(0))
 	f.Add("use sh`op\nS", uint8(0))
+	f.Add("\xfe\xff", byte('\r')) // UTF-16, seen from its second byte on
 	f.Fuzz(func(t *testing.T, script string, bits uint8) {
 		sqlite := bits&sqliteBit != 0
 		o := ScanOptions{Source: "in", Modes: Modes{bits&noBackslashBit != 0, bits&ansiBit != 0}}
