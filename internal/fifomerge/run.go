@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"pipeworks/internal/coprocess"
 	"pipeworks/internal/framing"
 	"pipeworks/internal/progress"
 	"pipeworks/internal/reject"
@@ -163,7 +164,7 @@ func (r *run) ended(ctx context.Context, line string, err error) {
 	r.failed++
 	failure := &commandError{command: line, status: 1, err: err}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		failure.status = exitStatus(exit)
+		failure.status = coprocess.ExitStatus(exit)
 	}
 	if r.worst == nil || failure.status > r.worst.status {
 		failure, r.worst = r.worst, failure
@@ -171,12 +172,4 @@ func (r *run) ended(ctx context.Context, line string, err error) {
 	if failure != nil && r.warn != nil && ctx.Err() == nil {
 		r.warn(failure.Error())
 	}
-}
-
-// exitStatus is the status as a shell has it.
-func exitStatus(exit *exec.ExitError) int {
-	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return 128 + int(status.Signal())
-	}
-	return exit.ExitCode()
 }

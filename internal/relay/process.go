@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"pipeworks/internal/coprocess"
 	"pipeworks/internal/transport/rpc"
 )
 
@@ -71,7 +72,7 @@ func (p process) run(ctx context.Context) (e rpc.Exit) {
 	}
 	e.Times.Run = time.Since(begun)
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		e.Status = exitStatus(exit)
+		e.Status = coprocess.ExitStatus(exit)
 		if !exit.Exited() {
 			e.Error = fmt.Sprintf("%s: %v", args[0], err)
 		}
@@ -110,12 +111,4 @@ func failedStart(name string, err error) rpc.Exit {
 		e.Status = 127
 	}
 	return e
-}
-
-// exitStatus is the status as a shell has it.
-func exitStatus(exit *exec.ExitError) int {
-	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return 128 + int(status.Signal())
-	}
-	return exit.ExitCode()
 }

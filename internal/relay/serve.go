@@ -201,7 +201,7 @@ func answered(err error) (e rpc.Exit) {
 	}
 	e.Status, e.Error = 1, err.Error()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		e.Status = exitStatus(exit)
+		e.Status = coprocess.ExitStatus(exit)
 	}
 	if hinted, ok := errors.AsType[*coprocess.SilentError](err); ok {
 		e.Hint = hinted.Hint()
