@@ -138,6 +138,7 @@ func write(ctx context.Context, c Config, writer, first, number int) error {
 	if err != nil {
 		return err
 	}
+	fmt.Println("open")
 	for n := first; number == 0 || n < first+number; n++ {
 		if err := w.Begin(ctx); err != nil {
 			return err

@@ -203,7 +203,8 @@ func TestKilledWriters(t *testing.T) {
 	}()
 	go func() { // at the same time as the reader reads
 		for i := range kills {
-			cmd, _ := other(t, "write", c, i+1, 0, 0)
+			cmd, out := other(t, "write", c, i+1, 0, 0)
+			out.ReadString('\n') // it is open
 			time.Sleep(time.Duration(rand.IntN(30)) * time.Millisecond)
 			cmd.Process.Kill()
 			cmd.Wait()
@@ -260,6 +261,7 @@ func TestKilledReaders(t *testing.T) {
 		done <- err
 	}()
 	next := 0 // all before it were seen
+	killed := false
 	for ended := false; !ended; {
 		cmd, out := other(t, "read", c)
 		lines := 5 + rand.IntN(60)
@@ -281,7 +283,7 @@ func TestKilledReaders(t *testing.T) {
 				next = max(next, n+1)
 			}
 		}
-		cmd.Wait()
+		killed = cmd.Wait() != nil
 		select {
 		case err := <-done: // all is acknowledged: the reader may have been killed before it saw the end
 			if err != nil {
@@ -293,6 +295,9 @@ func TestKilledReaders(t *testing.T) {
 	}
 	if next != records {
 		t.Errorf("got %d", next)
+	}
+	if killed {
+		os.Remove(c.Path) // which the last one could not
 	}
 }
 
