@@ -167,9 +167,11 @@ func (inv *Invocation) Rows() (f record.Format, o record.WriterOptions, err erro
 	return f, o, Usage(err)
 }
 
-// Framing is what --framing or -0 says.
-func (inv *Invocation) Framing() (framing.Framing, error) {
-	f, err := framing.Parse(inv.String("framing"))
+// Framing is what --framing says, if the command has it, or -0.
+func (inv *Invocation) Framing() (f framing.Framing, err error) {
+	if inv.IsSet("framing") {
+		f, err = framing.Parse(inv.String("framing"))
+	}
 	if inv.Bool("null") {
 		if inv.IsSet("framing") && f != framing.Null {
 			return 0, Usagef("-0 is --framing null, not %s", inv.String("framing"))

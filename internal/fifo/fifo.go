@@ -42,7 +42,8 @@ var (
 )
 
 // Make makes a named pipe unless one is there already, and reports whether it
-// did. The umask has no say in the mode. A symbolic link to one is taken; anything else is refused.
+// did. The umask has no say in the mode. A symbolic link to one is taken;
+// anything else is refused.
 func Make(path string, mode fs.FileMode) (made bool, err error) {
 	err = unix.Mkfifo(path, uint32(mode.Perm()))
 	if err == nil {
@@ -111,6 +112,15 @@ func OpenWhenRead(ctx context.Context, path string) (*os.File, error) {
 		case <-time.After(pause):
 		}
 	}
+}
+
+// Within is a context that ends with the cause after so long a wait; 0 is for
+// ever.
+func Within(ctx context.Context, wait time.Duration, cause error) (context.Context, context.CancelFunc) {
+	if wait <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, wait, cause)
 }
 
 // poll waits for one of the events and those that need no asking: POLLERR at a

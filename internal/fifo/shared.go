@@ -42,11 +42,8 @@ func OpenShared(ctx context.Context, path string, terminator byte, wait time.Dur
 }
 
 func (w *SharedWriter) openWhenRead(ctx context.Context) (*os.File, error) {
-	if w.wait > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, w.wait, fmt.Errorf("waited %v", w.wait))
-		defer cancel()
-	}
+	ctx, cancel := Within(ctx, w.wait, fmt.Errorf("waited %v", w.wait))
+	defer cancel()
 	return OpenWhenRead(ctx, w.path)
 }
 

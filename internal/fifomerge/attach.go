@@ -23,7 +23,7 @@ func Attach(ctx context.Context, cfg CallConfig, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := withWait(ctx, &cfg)
+	ctx, cancel := cfg.within(ctx)
 	defer cancel()
 	door, err := fifo.OpenWhenRead(ctx, filepath.Join(cfg.Dir, helloPipe))
 	if err != nil {

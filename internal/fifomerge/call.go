@@ -10,21 +10,22 @@ import (
 	"sync"
 	"time"
 
+	"pipeworks/internal/framing"
 	"pipeworks/internal/stream"
 )
 
 // CallConfig says whom to ask, and how.
 type CallConfig struct {
 	Dir     string        // of the server's pipes
-	Wait    time.Duration // for a server to take the call; 0 is 10 s
+	Wait    time.Duration // for a server to take the call; 0 is for ever
 	Format  answerFormat
 	Session string        // keep the connection, with all that is left on it, under this name
 	Timeout time.Duration // for each question; 0 is the server's
 
 	// Each record of the input is a question, instead of the whole input, and
 	// the answers are written as they come: with their last lines.
-	Each       bool
-	Terminator byte // of such a record: newline or NUL
+	Each    bool
+	Framing framing.Framing // of such a record: Newline or Null
 
 	// Retry asks again what a server has left unanswered when it went away.
 	Retry bool
@@ -109,7 +110,7 @@ const maxUnanswered = 1 << 20
 
 // ask sends the input.
 func (a *asker) ask(ctx context.Context, in stream.Inputs) error {
-	nul := a.cfg.Each && a.cfg.Terminator == 0
+	nul := a.cfg.Each && a.cfg.Framing == framing.Null
 	open := false // a question
 	err := in.Each(ctx, func(input *stream.Input) error {
 		buf := make([]byte, 64<<10)
@@ -125,7 +126,7 @@ func (a *asker) ask(ctx context.Context, in stream.Inputs) error {
 				return errNUL
 			}
 			if a.cfg.Each {
-				endInNUL(buf[:n], a.cfg.Terminator)
+				endInNUL(buf[:n], a.cfg.Framing.Terminator())
 			}
 			open = buf[n-1] != 0
 			a.send(buf[:n])
@@ -189,8 +190,7 @@ func (a *asker) stop() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.stopped = true
-	a.client.query.Close()
-	a.client.stopReading()
+	a.client.abandon()
 	a.answered.Broadcast()
 }
 
@@ -264,6 +264,9 @@ func (a *asker) again(ctx context.Context) error {
 	a.mu.Lock()
 	a.client.close()
 	a.client = c
+	if a.stopped { // meanwhile
+		c.abandon()
+	}
 	unanswered := bytes.Clone(a.unanswered)
 	a.mu.Unlock()
 	// The answers must be read meanwhile, or a full pipe would stop both sides.

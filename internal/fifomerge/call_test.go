@@ -12,14 +12,15 @@ import (
 	"testing"
 
 	"pipeworks/internal/fifo"
+	"pipeworks/internal/framing"
 	"pipeworks/internal/record"
 	"pipeworks/internal/stream"
 )
 
 // each asks every record of a text.
-func (s *serving) each(text string, terminator byte) (string, CallSummary, error) {
+func (s *serving) each(text string, f framing.Framing) (string, CallSummary, error) {
 	var out bytes.Buffer
-	cfg := CallConfig{Dir: s.dir, Each: true, Terminator: terminator, Format: answerFormat{Format: record.CSV, Rows: record.WriterOptions{NoHeader: true}}}
+	cfg := CallConfig{Dir: s.dir, Each: true, Framing: f, Format: answerFormat{Format: record.CSV, Rows: record.WriterOptions{NoHeader: true}}}
 	sum, err := Call(s.t.Context(), cfg, stream.Inputs{Stdin: strings.NewReader(text)}, &out)
 	return out.String(), sum, err
 }
@@ -27,28 +28,28 @@ func (s *serving) each(text string, terminator byte) (string, CallSummary, error
 func TestEach(t *testing.T) {
 	s := startServe(t, ServeConfig{MaxRequest: 1000})
 	for _, tt := range []struct {
-		in         string
-		terminator byte
-		out        string
-		failed     int
-		err        string
+		in      string
+		framing framing.Framing
+		out     string
+		failed  int
+		err     string
 	}{
-		{"", '\n', "", 0, ""},
-		{"SELECT 1\n", '\n', "1\n. 0\n", 0, ""},
-		{"\n-- nothing\nSELECT 1; SELECT '.x'\r\n", '\n', ". 0\n. 0\n1\n..x\n. 0\n", 0, ""},
-		{"SELECT\n'a\nb'\x00SELECT 2;\x00", 0, "\"a\nb\"\n. 0\n2\n. 0\n", 0, ""},
-		{"SELEC\nSELECT 2\n", '\n', ". 1\tERROR 1 (SQLITE_ERROR) at line 1: near \"SELEC\": syntax error\n2\n. 0\n", 1, "1 of 2 questions failed"},
-		{strings.Repeat(" ", 1001) + "\nSELECT 2\n", '\n', ". 1\tthe query is longer than 1000 bytes\n2\n. 0\n", 1, "1 of 2 questions failed"},
-		{"SELECT 1\nDELETE FROM", '\n', "1\n. 0\n", 0, errUnended.Error()},
-		{"SELECT 1\nSELECT '\x00'\n", '\n', "", 0, errNUL.Error()},
+		{"", framing.Newline, "", 0, ""},
+		{"SELECT 1\n", framing.Newline, "1\n. 0\n", 0, ""},
+		{"\n-- nothing\nSELECT 1; SELECT '.x'\r\n", framing.Newline, ". 0\n. 0\n1\n..x\n. 0\n", 0, ""},
+		{"SELECT\n'a\nb'\x00SELECT 2;\x00", framing.Null, "\"a\nb\"\n. 0\n2\n. 0\n", 0, ""},
+		{"SELEC\nSELECT 2\n", framing.Newline, ". 1\tERROR 1 (SQLITE_ERROR) at line 1: near \"SELEC\": syntax error\n2\n. 0\n", 1, "1 of 2 questions failed"},
+		{strings.Repeat(" ", 1001) + "\nSELECT 2\n", framing.Newline, ". 1\tthe query is longer than 1000 bytes\n2\n. 0\n", 1, "1 of 2 questions failed"},
+		{"SELECT 1\nDELETE FROM", framing.Newline, "1\n. 0\n", 0, errUnended.Error()},
+		{"SELECT 1\nSELECT '\x00'\n", framing.Newline, "", 0, errNUL.Error()},
 	} {
-		out, sum, err := s.each(tt.in, tt.terminator)
+		out, sum, err := s.each(tt.in, tt.framing)
 		if out != tt.out || sum.Failed != tt.failed || (err != nil || tt.err != "") && (err == nil || err.Error() != tt.err) {
 			t.Errorf("%.80q: got %q, %d failed, %v; want %q, %d, %s", tt.in, out, sum.Failed, err, tt.out, tt.failed, tt.err)
 		}
 	}
 	var failed *failedError
-	if _, _, err := s.each("SELEC\n", '\n'); !errors.As(err, &failed) || failed.ExitStatus() != 3 {
+	if _, _, err := s.each("SELEC\n", framing.Newline); !errors.As(err, &failed) || failed.ExitStatus() != 3 {
 		t.Errorf("got %v", err)
 	}
 }
@@ -62,7 +63,7 @@ func TestEachMany(t *testing.T) {
 		fmt.Fprintf(&in, "SELECT %d\n", i)
 		fmt.Fprintf(&want, "%d\n. 0\n", i)
 	}
-	out, sum, err := s.each(in.String(), '\n')
+	out, sum, err := s.each(in.String(), framing.Newline)
 	if out != want.String() || err != nil || sum != (CallSummary{In: questions}) {
 		t.Errorf("%d bytes of %d, %+v, %v", len(out), want.Len(), sum, err)
 	}
@@ -78,7 +79,7 @@ type conversation struct {
 
 func converse(t *testing.T, cfg CallConfig) *conversation {
 	t.Helper()
-	cfg.Each, cfg.Terminator = true, '\n'
+	cfg.Each = true
 	questions, in := io.Pipe()
 	out, answers := io.Pipe()
 	c := &conversation{t, in, out, make(chan error, 1)}

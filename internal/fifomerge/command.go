@@ -73,24 +73,46 @@ SIGTERM ends it when what is in the pipes has been taken.`,
 			&cli.BoolFlag{Name: "follow", Usage: "go on until stopped: the default"},
 			&cli.StringFlag{Name: "mode", Value: "0600", Usage: "permissions of the pipes that are made, `OCTAL`"},
 			&cli.BoolFlag{Name: "mkfifo", Usage: "make the FILE of --output a named pipe if it is missing"},
-			tagFlag("the name of its pipe"),
 			&cli.StringFlag{Name: "ordered-by", Usage: "merge pipes that are each sorted by `FIELD` into one output that is: the name of a JSON field, or the number of one between tabs"},
 			&cli.StringFlag{Name: "spool", Usage: "keep records in `DIR` on disk until the reader of --output has taken them"},
 			&cli.StringFlag{Name: "sync", Value: "batch", Usage: "with --spool: `WHEN` the disk is synced: always, batch, none"},
 			cmdline.FramingFlag(),
-			cmdline.NullFlag("records end in NUL: --framing null"),
-			cmdline.MaxRecordFlag(),
-			cmdline.OutputFlag(),
-			cmdline.SummaryFlag(),
-			cmdline.ProgressFlag(),
-		}, cmdline.RejectFlags()...),
+		}, recordFlags("the name of its pipe")...),
 		Action: runMerge,
 	}
 }
 
-// tagFlag is --tag.
-func tagFlag(what string) cli.Flag {
-	return &cli.BoolFlag{Name: "tag", Usage: "put " + what + " in front of each record, and a tab; into a JSON object as \"_source\""}
+// recordFlags are about the records that several sources give, which --tag puts
+// in front of each.
+func recordFlags(source string) []cli.Flag {
+	return append([]cli.Flag{
+		&cli.BoolFlag{Name: "tag", Usage: "put " + source + " in front of each record, and a tab; into a JSON object as \"_source\""},
+		cmdline.NullFlag("records end in NUL instead of newline"),
+		cmdline.MaxRecordFlag(),
+		cmdline.OutputFlag(),
+		cmdline.SummaryFlag(),
+		cmdline.ProgressFlag(),
+	}, cmdline.RejectFlags()...)
+}
+
+// records is what the recordFlags say, but for those about rejects, which come
+// when there is an output.
+func records(inv *cmdline.Invocation) (r Records, err error) {
+	r = Records{Tag: inv.Bool("tag"), Meter: inv.Meter(), Warn: func(message string) { inv.Notef("%s", message) }}
+	if r.Framing, err = inv.Framing(); err == nil {
+		r.MaxRecord, err = inv.Size("max-record")
+	}
+	return r, err
+}
+
+// rejects are the records that are not whole: one writer's mistake is not the
+// others'.
+func rejects(inv *cmdline.Invocation) (*reject.Sink, error) {
+	sink, err := inv.Rejects(stream.Inputs{})
+	if err == nil {
+		sink.Force = true
+	}
+	return sink, err
 }
 
 func runMerge(ctx context.Context, inv *cmdline.Invocation) error {
@@ -99,7 +121,10 @@ func runMerge(ctx context.Context, inv *cmdline.Invocation) error {
 		Watch:  inv.String("watch"),
 		Once:   inv.Bool("once") || inv.IsSet("linger"),
 		Linger: inv.Duration("linger"),
-		Warn:   func(message string) { inv.Notef("%s", message) },
+	}
+	var err error
+	if cfg.Records, err = records(inv); err != nil {
+		return err
 	}
 	if err := mergeInputs(inv, &cfg); err != nil {
 		return err
@@ -112,10 +137,7 @@ func runMerge(ctx context.Context, inv *cmdline.Invocation) error {
 		return cmdline.Usagef("--mode %s: permissions are written 0600, 0660, and the owner's are among them", inv.String("mode"))
 	}
 	cfg.Mode = fs.FileMode(mode)
-	if cfg.Framing, err = inv.Framing(); err != nil {
-		return err
-	}
-	if cfg.Tag = inv.Bool("tag"); cfg.Tag && cfg.Framing == framing.Length {
+	if cfg.Tag && cfg.Framing == framing.Length {
 		return cmdline.Usagef("--tag is for records that end in newline or NUL")
 	}
 	if cfg.OrderedBy = inv.String("ordered-by"); cfg.OrderedBy != "" {
@@ -124,9 +146,6 @@ func runMerge(ctx context.Context, inv *cmdline.Invocation) error {
 		}
 		cfg.Once = true
 	}
-	if cfg.MaxRecord, err = inv.Size("max-record"); err != nil {
-		return err
-	}
 	if err := mergeSpool(inv, &cfg); err != nil {
 		return err
 	}
@@ -134,11 +153,9 @@ func runMerge(ctx context.Context, inv *cmdline.Invocation) error {
 	if err != nil {
 		return err
 	}
-	cfg.Meter = inv.Meter()
-	if cfg.Rejects, err = inv.Rejects(stream.Inputs{}); err != nil {
+	if cfg.Rejects, err = rejects(inv); err != nil {
 		return closeOut(err)
 	}
-	cfg.Rejects.Force = true // one writer's mistake is not the others'
 	sum, err := Merge(ctx, cfg, out)
 	inv.Summarize(sum, start)
 	return closeOut(err)

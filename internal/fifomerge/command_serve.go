@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"pipeworks/internal/cmdline"
+	"pipeworks/internal/framing"
 	"pipeworks/internal/record"
 	"pipeworks/internal/stream"
 )
@@ -68,14 +68,6 @@ func questionTimeoutFlag() cli.Flag {
 
 func waitFlag(usage string) cli.Flag {
 	return &cli.DurationFlag{Name: "wait", Value: 10 * time.Second, Usage: usage + "; 0 is for ever"}
-}
-
-// waitTime is what a waitFlag says.
-func waitTime(inv *cmdline.Invocation) time.Duration {
-	if wait := inv.Duration("wait"); wait > 0 {
-		return wait
-	}
-	return math.MaxInt64
 }
 
 func callCommand() *cmdline.Command {
@@ -155,7 +147,7 @@ func runStatus(ctx context.Context, inv *cmdline.Invocation) error {
 	if err != nil {
 		return err
 	}
-	return Status(ctx, CallConfig{Dir: inv.Operands()[0], Wait: waitTime(inv)}, out)
+	return Status(ctx, CallConfig{Dir: inv.Operands()[0], Wait: inv.Duration("wait")}, out)
 }
 
 func runAttach(ctx context.Context, inv *cmdline.Invocation) error {
@@ -166,7 +158,7 @@ func runAttach(ctx context.Context, inv *cmdline.Invocation) error {
 	if err != nil {
 		return err
 	}
-	cfg := CallConfig{Dir: inv.Operands()[0], Wait: waitTime(inv), Session: inv.String("session"), Timeout: inv.Duration("timeout")}
+	cfg := CallConfig{Dir: inv.Operands()[0], Wait: inv.Duration("wait"), Session: inv.String("session"), Timeout: inv.Duration("timeout")}
 	if cfg.Format.Format, cfg.Format.Rows, err = inv.Rows(); err != nil {
 		return err
 	}
@@ -190,7 +182,7 @@ func runServe(ctx context.Context, inv *cmdline.Invocation) error {
 		Stderr:      inv.Stderr(),
 		Connections: inv.Int("connections"),
 		Guard:       Guard{ReadOnly: inv.Bool("read-only"), Timeout: inv.Duration("timeout"), MaxRows: inv.Int64("max-rows")},
-		Wait:        waitTime(inv),
+		Wait:        inv.Duration("wait"),
 		Idle:        inv.Duration("idle"),
 		Warn:        func(message string) { inv.Notef("%s", message) },
 	}
@@ -232,22 +224,24 @@ func runCall(ctx context.Context, inv *cmdline.Invocation) error {
 		}
 	}
 	cfg := CallConfig{
-		Dir:        operands[0],
-		Wait:       waitTime(inv),
-		Each:       inv.Bool("each"),
-		Terminator: terminator(inv),
-		Retry:      inv.Bool("retry"),
-		Session:    inv.String("session"),
-		Timeout:    inv.Duration("timeout"),
+		Dir:     operands[0],
+		Wait:    inv.Duration("wait"),
+		Each:    inv.Bool("each"),
+		Retry:   inv.Bool("retry"),
+		Session: inv.String("session"),
+		Timeout: inv.Duration("timeout"),
+	}
+	var err error
+	if cfg.Framing, err = inv.Framing(); err != nil {
+		return err
 	}
 	if cfg.Each && len(operands) == 2 {
 		return cmdline.Usagef("--each takes its questions from standard input")
 	}
-	if cfg.Terminator == 0 && !cfg.Each {
+	if cfg.Framing == framing.Null && !cfg.Each {
 		return cmdline.Usagef("--null goes with --each: without it the whole input is one question")
 	}
 	in := stream.Inputs{}
-	var err error
 	if len(operands) == 2 {
 		in.Stdin = strings.NewReader(operands[1])
 	} else if in, err = inv.Inputs(nil); err != nil {
@@ -263,12 +257,4 @@ func runCall(ctx context.Context, inv *cmdline.Invocation) error {
 	sum, err := Call(ctx, cfg, in, out)
 	inv.Summarize(sum, start)
 	return err
-}
-
-// terminator ends a question of --each.
-func terminator(inv *cmdline.Invocation) byte {
-	if inv.Bool("null") {
-		return 0
-	}
-	return '\n'
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"pipeworks/internal/cmdline"
-	"pipeworks/internal/framing"
 	"pipeworks/internal/stream"
 )
 
@@ -23,7 +22,7 @@ func slotCommand() *cmdline.Command {
 		Description: `"fifomerge merge --watch DIR" reads the pipe until its writer is done, and
 removes it.`,
 		Flags: []cli.Flag{
-			&cli.DurationFlag{Name: "wait", Value: 10 * time.Second, Usage: "`TIME` to wait for the merge; 0 is for ever"},
+			waitFlag("`TIME` to wait for the merge"),
 			cmdline.OutputFlag(),
 		},
 		Action: runSlot,
@@ -42,7 +41,7 @@ func writeCommand() *cmdline.Command {
 every writer of the pipe uses this: they take turns by a lock on it. Should one
 be killed in the middle of a long record, fifomerge merge drops that record.`,
 		Flags: []cli.Flag{
-			&cli.DurationFlag{Name: "wait", Value: 10 * time.Second, Usage: "`TIME` to wait for the pipe and a reader; 0 is for ever"},
+			waitFlag("`TIME` to wait for the pipe and a reader"),
 			cmdline.NullFlag("records end in NUL instead of newline"),
 			cmdline.MaxRecordFlag(),
 			cmdline.SummaryFlag(),
@@ -64,15 +63,7 @@ func runCommand() *cmdline.Command {
 		Description: `Each COMMAND is a line for sh, with nothing on its standard input. The status is
 that of the command that ended worst. When fifomerge is stopped, or nobody reads
 its output any more, all of them are.`,
-		Flags: append([]cli.Flag{
-			cmdline.JobsFlag(0),
-			tagFlag("its command"),
-			cmdline.NullFlag("records end in NUL instead of newline"),
-			cmdline.MaxRecordFlag(),
-			cmdline.OutputFlag(),
-			cmdline.SummaryFlag(),
-			cmdline.ProgressFlag(),
-		}, cmdline.RejectFlags()...),
+		Flags:  append([]cli.Flag{cmdline.JobsFlag(0)}, recordFlags("its command")...),
 		Action: runRun,
 	}
 }
@@ -99,10 +90,10 @@ func runWrite(ctx context.Context, inv *cmdline.Invocation) error {
 		return cmdline.Usagef("which PIPE?")
 	}
 	cfg := WriteConfig{Pipe: inv.Operands()[0], Wait: inv.Duration("wait")}
-	if inv.Bool("null") {
-		cfg.Framing = framing.Null
-	}
 	var err error
+	if cfg.Framing, err = inv.Framing(); err != nil {
+		return err
+	}
 	if cfg.MaxRecord, err = inv.Size("max-record"); err != nil {
 		return err
 	}
@@ -120,9 +111,7 @@ func runRun(ctx context.Context, inv *cmdline.Invocation) error {
 	cfg := RunConfig{
 		Commands: inv.Operands(),
 		Jobs:     inv.Int("jobs"),
-		Tag:      inv.Bool("tag"),
 		Stderr:   inv.Stderr(),
-		Warn:     func(message string) { inv.Notef("%s", message) },
 	}
 	if len(cfg.Commands) == 0 {
 		return cmdline.Usagef("which COMMAND?")
@@ -130,22 +119,17 @@ func runRun(ctx context.Context, inv *cmdline.Invocation) error {
 	if cfg.Jobs < 0 || cfg.Jobs == 0 && inv.IsSet("jobs") {
 		return cmdline.Usagef("--jobs %d: at least 1", cfg.Jobs)
 	}
-	if inv.Bool("null") {
-		cfg.Framing = framing.Null
-	}
 	var err error
-	if cfg.MaxRecord, err = inv.Size("max-record"); err != nil {
+	if cfg.Records, err = records(inv); err != nil {
 		return err
 	}
 	out, err := inv.Output(stream.Inputs{})
 	if err != nil {
 		return err
 	}
-	cfg.Meter = inv.Meter()
-	if cfg.Rejects, err = inv.Rejects(stream.Inputs{}); err != nil {
+	if cfg.Rejects, err = rejects(inv); err != nil {
 		return err
 	}
-	cfg.Rejects.Force = true // one command's mistake is not the others'
 	sum, err := Run(ctx, cfg, out)
 	inv.Summarize(sum, start)
 	return err

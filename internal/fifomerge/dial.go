@@ -25,6 +25,12 @@ type client struct {
 // stopReading ends a read of the reply, now and later.
 func (c *client) stopReading() { _ = c.reply.SetReadDeadline(time.Now()) }
 
+// abandon ends what waits for the server.
+func (c *client) abandon() {
+	c.query.Close()
+	c.stopReading()
+}
+
 func (c *client) close() {
 	c.query.Close()
 	c.reply.Close()
@@ -33,7 +39,7 @@ func (c *client) close() {
 // dial begins a session with the server of the directory, which may have to
 // start first.
 func dial(ctx context.Context, cfg *CallConfig) (*client, error) {
-	ctx, cancel := withWait(ctx, cfg)
+	ctx, cancel := cfg.within(ctx)
 	defer cancel()
 	for {
 		c, err := meet(ctx, cfg)
@@ -57,13 +63,9 @@ func dial(ctx context.Context, cfg *CallConfig) (*client, error) {
 	}
 }
 
-// withWait is a context for the wait for a server.
-func withWait(ctx context.Context, cfg *CallConfig) (context.Context, context.CancelFunc) {
-	wait := cfg.Wait
-	if wait == 0 {
-		wait = 10 * time.Second
-	}
-	return context.WithTimeoutCause(ctx, wait, fmt.Errorf("waited %v for a server", wait))
+// within is a context for the wait for a server.
+func (cfg *CallConfig) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return fifo.Within(ctx, cfg.Wait, fmt.Errorf("waited %v for a server", cfg.Wait))
 }
 
 // meet says hello to the server that is there, or will be, and waits for its

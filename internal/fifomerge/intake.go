@@ -86,15 +86,15 @@ func (s *spooled) whenRoom(do func() error) error {
 func (s *spooled) sayFull() {
 	s.state.Lock()
 	defer s.state.Unlock()
-	if s.warn != nil && time.Since(s.saidFull) > time.Minute {
+	if s.Warn != nil && time.Since(s.saidFull) > time.Minute {
 		s.saidFull = time.Now()
-		s.warn(fmt.Sprintf("the disk of the spool %s is full: writers wait until records are delivered", s.dir))
+		s.Warn(fmt.Sprintf("the disk of the spool %s is full: writers wait until records are delivered", s.dir))
 	}
 }
 
 // unfinished marks what the last writer left of a record.
 func (in *intake) unfinished() error {
-	end := []byte{in.s.framing.Terminator()}
+	end := []byte{in.s.Framing.Terminator()}
 	tail, err := in.log.Tail(1)
 	if err != nil || len(tail) == 0 || bytes.Equal(tail, end) {
 		return err

@@ -5,7 +5,6 @@ package fifomerge
 
 import (
 	"context"
-	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -13,9 +12,6 @@ import (
 	"time"
 
 	"pipeworks/internal/fifo"
-	"pipeworks/internal/framing"
-	"pipeworks/internal/progress"
-	"pipeworks/internal/reject"
 )
 
 // MergeConfig says what to merge.
@@ -32,13 +28,7 @@ type MergeConfig struct {
 
 	OrderedBy string // a field that each of Pipes is sorted by, and the output then; "": as they come
 
-	Tag       bool // each record gets the name of its pipe
-	Framing   framing.Framing
-	MaxRecord int // bytes; 0 is 64 MiB
-
-	Meter   *progress.Meter      // counts the records; nil: nobody does
-	Rejects *reject.Sink         // of records that are not whole
-	Warn    func(message string) // about a reject that is not written; nil: nobody is told
+	Records
 }
 
 // MergeSummary is what a merge did.
@@ -48,8 +38,6 @@ type MergeSummary struct {
 	Rejected int   `json:"rejected"` // records that were not whole, or too long
 	Bytes    int64 `json:"bytes"`    // written
 }
-
-const defaultMaxRecord = 64 << 20
 
 // lastWords is how long a writer that is in mid-record when the merge is told
 // to stop has to end it.
@@ -66,15 +54,14 @@ func Merge(ctx context.Context, cfg MergeConfig, out io.Writer) (MergeSummary, e
 	defer cancel(nil)
 	m := &merge{
 		cfg:    &cfg,
-		sink:   newSink(cfg.Framing, cfg.MaxRecord, cfg.Rejects, cfg.Warn, out),
+		sink:   newSink(cfg.Records, out),
 		cancel: cancel,
+		linger: time.NewTimer(cfg.Linger),
 		open:   map[fifo.ID]*fifo.Reader{},
 		inUse:  map[string]bool{},
 		ended:  make(chan struct{}),
 	}
-	m.linger = time.AfterFunc(time.Hour, m.lingered)
 	m.linger.Stop()
-	m.tagged, m.meter = cfg.Tag, cfg.Meter
 	defer m.removePipes()
 	if err := m.makePipes(); err != nil {
 		return m.sum, err
@@ -93,9 +80,9 @@ func Merge(ctx context.Context, cfg MergeConfig, out io.Writer) (MergeSummary, e
 	}
 	stop := context.AfterFunc(ctx, func() { m.end(time.Now().Add(lastWords)) })
 	defer stop()
+	m.all.Go(m.endAfterLinger)
 	m.start()
 	m.all.Wait()
-	m.linger.Stop()
 	if m.spooled != nil {
 		m.fail(m.spooled.close())
 	}
@@ -251,15 +238,21 @@ func (m *merge) setBusy(busy *bool, is bool) {
 	m.linger.Reset(m.cfg.Linger)
 }
 
-// lingered ends the merge that has had no writer for the time of Linger.
-func (m *merge) lingered() {
-	for _, w := range m.watches { // a slot may have been given away just now
-		m.fail(w.scan())
-	}
-	still := false
-	m.locked(func() { still = m.busy == 0 })
-	if still {
-		m.end(time.Time{})
+// endAfterLinger ends the merge when it has had no writer for the time of Linger.
+func (m *merge) endAfterLinger() {
+	for !m.isEnding() {
+		select {
+		case <-m.ended:
+		case <-m.linger.C:
+			for _, w := range m.watches { // a slot may have been given away just now
+				m.fail(w.scan())
+			}
+			still := false
+			m.locked(func() { still = m.busy == 0 })
+			if still {
+				m.end(time.Time{})
+			}
+		}
 	}
 }
 
@@ -310,82 +303,4 @@ func (m *merge) end(until time.Time) {
 func (m *merge) release(r *fifo.Reader) {
 	r.SetDeadline(m.until)
 	r.Release()
-}
-
-// taker takes what is in a pipe: to the output, or into the spool.
-type taker interface {
-	take() error       // what there is, or the error of reading
-	unfinished() error // the end of the last writer
-	finish()           // no more will come
-}
-
-// pipe is one named pipe that is read.
-type pipe struct {
-	*merge
-	path    string
-	watched bool // it may go as it came
-	slot    bool // it is for one writer, and goes with him
-
-	r    *fifo.Reader
-	in   taker
-	busy bool // it has a writer, or is waiting for its first
-}
-
-func (p *pipe) setBusy(is bool) {
-	p.locked(func() { p.merge.setBusy(&p.busy, is) })
-}
-
-// Read reads the pipe. That there is something means that it has a writer.
-func (p *pipe) Read(buf []byte) (int, error) {
-	n, err := p.r.Read(buf)
-	p.arrived(n)
-	return n, err
-}
-
-// splice is Read into a file.
-func (p *pipe) splice(f *os.File, offset int64, size int) (int, error) {
-	n, err := p.r.Splice(f, offset, size)
-	p.arrived(n)
-	return n, err
-}
-
-func (p *pipe) arrived(n int) {
-	if n > 0 && !p.busy {
-		p.setBusy(true)
-	}
-}
-
-// run reads the pipe to its end.
-func (p *pipe) run() error {
-	for {
-		err := p.in.take()
-		switch {
-		case err == io.EOF:
-			if err := p.in.unfinished(); err != nil {
-				return err
-			}
-			if p.slot || p.r.Released() || p.ordered != nil {
-				return nil
-			}
-			p.setBusy(false)
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return p.in.unfinished()
-		case errors.Is(err, fifo.ErrReplaced) && (p.watched || p.cfg.Once || p.isEnding()):
-			return nil // no other writer can come, and none need
-		case err != nil:
-			return err
-		}
-	}
-}
-
-func (p *pipe) close() {
-	p.state.Lock()
-	defer p.state.Unlock()
-	if p.slot {
-		_ = os.Remove(p.path)
-	}
-	p.in.finish()
-	delete(p.open, p.r.ID())
-	p.r.Close()
-	p.merge.setBusy(&p.busy, false)
 }

@@ -266,7 +266,7 @@ func TestMergeTorn(t *testing.T) {
 
 func TestMergeTooLong(t *testing.T) {
 	var out buffer
-	r := startMerge(t, 1, MergeConfig{Once: true, MaxRecord: 100}, &out)
+	r := startMerge(t, 1, MergeConfig{Once: true, Records: Records{MaxRecord: 100}}, &out)
 	writeTo(t, r.pipes[0], "a\n"+strings.Repeat("x", 5000)+"\nb\n")
 	r.end()
 	wantRejects(t, r, "p0: record 2 is longer than 100 bytes", strings.Repeat("x", 100))
@@ -280,7 +280,7 @@ func TestMergeNUL(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p")
 	done := make(chan error)
 	go func() {
-		_, err := Merge(t.Context(), MergeConfig{Pipes: []string{path}, Framing: framing.Null, Once: true, Rejects: &reject.Sink{Force: true}}, &out)
+		_, err := Merge(t.Context(), MergeConfig{Pipes: []string{path}, Once: true, Records: Records{Framing: framing.Null, Rejects: &reject.Sink{Force: true}}}, &out)
 		done <- err
 	}()
 	for fifo.Check(path) != nil {
@@ -331,11 +331,11 @@ func TestMergePipes(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errStop)
-	_, err := Merge(ctx, MergeConfig{Pipes: []string{made, mine, file}, Rejects: &reject.Sink{}}, io.Discard)
+	_, err := Merge(ctx, MergeConfig{Pipes: []string{made, mine, file}, Records: Records{Rejects: &reject.Sink{}}}, io.Discard)
 	if !errors.Is(err, fifo.ErrNotFIFO) {
 		t.Errorf("got %v", err)
 	}
-	_, err = Merge(ctx, MergeConfig{Pipes: []string{made, mine}, Rejects: &reject.Sink{}}, io.Discard)
+	_, err = Merge(ctx, MergeConfig{Pipes: []string{made, mine}, Records: Records{Rejects: &reject.Sink{}}}, io.Discard)
 	if err != errStop {
 		t.Errorf("got %v", err)
 	}

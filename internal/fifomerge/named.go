@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"pipeworks/internal/fifo"
 )
 
 // namedSessions keep a connection each, with all that is left on it, for
@@ -45,19 +47,15 @@ func (n *namedSessions) take(ctx context.Context, name string) (*namedSession, e
 		s.timer.Stop()
 	}
 	n.mu.Unlock()
-	timeout := time.NewTimer(n.wait)
-	defer timeout.Stop()
-	var err error
+	ctx, cancel := fifo.Within(ctx, n.wait, fmt.Errorf("session %s is in use by another client: waited %v", name, n.wait))
+	defer cancel()
 	select {
 	case s.turn <- struct{}{}:
 		return s, nil
 	case <-ctx.Done():
-		err = context.Cause(ctx)
-	case <-timeout.C:
-		err = fmt.Errorf("session %s is in use by another client: waited %v", name, n.wait)
+		n.leave(s)
+		return nil, context.Cause(ctx)
 	}
-	n.leave(s)
-	return nil, err
 }
 
 // put gives a session that was taken to the next client.

@@ -85,7 +85,7 @@ func (s *sorted) send(records []byte) error {
 	var batch []keyed
 	var record []byte
 	for rest := bytes.Clone(records); len(rest) > 0; {
-		record, rest = s.in.framing.Next(rest)
+		record, rest = s.in.Framing.Next(rest)
 		k, err := keyOf(record[:len(record)-1], s.o.field)
 		if err != nil {
 			if err := s.in.reject(err, record[:len(record)-1]); err != nil {
@@ -161,7 +161,7 @@ func (o *ordered) await(s *sorted) error {
 func (o *ordered) add(s *sorted) {
 	record := s.batch[0].record
 	if o.count++; s.in.tag != nil {
-		o.buf = s.in.tag.append(o.buf, o.framing, record)
+		o.buf = s.in.tag.append(o.buf, o.Framing, record)
 	} else {
 		o.buf = append(o.buf, record...)
 	}
@@ -174,7 +174,7 @@ func (o *ordered) flush() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.sum.In += o.count
-	o.meter.AddRecords(int(o.count))
+	o.Meter.AddRecords(int(o.count))
 	if err := o.put(nil, nil, o.buf); err != nil {
 		return err
 	}

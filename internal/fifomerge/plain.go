@@ -104,7 +104,7 @@ func (s *server) replyPlain(ctx context.Context, in *fifo.Reader, question plain
 
 // openReply opens the reply pipe as soon as somebody reads it.
 func (s *server) openReply(ctx context.Context) (*os.File, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.Wait, fmt.Errorf("waited %v, the query is not run", s.cfg.Wait))
+	ctx, cancel := fifo.Within(ctx, s.cfg.Wait, fmt.Errorf("waited %v, the query is not run", s.cfg.Wait))
 	defer cancel()
 	return fifo.OpenWhenRead(ctx, s.dir.Path(replyPipe))
 }

@@ -108,19 +108,26 @@ const surplus = 5 * time.Second
 
 // trim closes the connections that were not needed of late.
 func (p *pool) trim() {
+	for _, c := range p.takeSurplus() {
+		c.Close()
+	}
+}
+
+func (p *pool) takeSurplus() []*conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.trimming = false
-	n := 0 // to close; the oldest are the first
+	n := 0 // the oldest are the first
 	for n < len(p.idle)-p.keep && time.Since(p.idle[n].used) >= surplus {
-		p.idle[n].Close()
 		n++
 	}
+	taken := slices.Clone(p.idle[:n])
 	p.idle = slices.Delete(p.idle, 0, n)
 	if len(p.idle) > p.keep {
 		p.trimming = true
 		time.AfterFunc(surplus, p.trim)
 	}
+	return taken
 }
 
 func (p *pool) close() {

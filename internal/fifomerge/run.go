@@ -10,23 +10,15 @@ import (
 	"time"
 
 	"pipeworks/internal/coprocess"
-	"pipeworks/internal/framing"
-	"pipeworks/internal/progress"
-	"pipeworks/internal/reject"
 )
 
 // RunConfig says which commands to run.
 type RunConfig struct {
-	Commands  []string // lines for sh
-	Jobs      int      // how many run at once; 0 is all
-	Tag       bool     // each record gets its command
-	Framing   framing.Framing
-	MaxRecord int       // bytes; 0 is 64 MiB
-	Stderr    io.Writer // of the commands
+	Commands []string  // lines for sh
+	Jobs     int       // how many run at once; 0 is all
+	Stderr   io.Writer // of the commands
 
-	Meter   *progress.Meter      // counts the records; nil: nobody does
-	Rejects *reject.Sink         // of records that are not whole
-	Warn    func(message string) // about what goes wrong meanwhile; nil: nobody is told
+	Records
 }
 
 // RunSummary is what the commands did.
@@ -45,8 +37,7 @@ const childGrace = 2 * time.Second
 func Run(ctx context.Context, cfg RunConfig, out io.Writer) (RunSummary, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := &run{cfg: &cfg, sink: newSink(cfg.Framing, cfg.MaxRecord, cfg.Rejects, cfg.Warn, out)}
-	r.tagged, r.meter = cfg.Tag, cfg.Meter
+	r := &run{cfg: &cfg, sink: newSink(cfg.Records, out)}
 	if cfg.Jobs == 0 {
 		cfg.Jobs = len(cfg.Commands)
 	}
@@ -150,7 +141,7 @@ func (in *source) complete() error {
 	if len(rest) == 0 {
 		return nil
 	}
-	return in.deliver(append(rest, in.framing.Terminator()))
+	return in.deliver(append(rest, in.Framing.Terminator()))
 }
 
 // ended notes how a command ended.
@@ -169,7 +160,7 @@ func (r *run) ended(ctx context.Context, line string, err error) {
 	if r.worst == nil || failure.status > r.worst.status {
 		failure, r.worst = r.worst, failure
 	}
-	if failure != nil && r.warn != nil && ctx.Err() == nil {
-		r.warn(failure.Error())
+	if failure != nil && r.Warn != nil && ctx.Err() == nil {
+		r.Warn(failure.Error())
 	}
 }

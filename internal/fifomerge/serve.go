@@ -28,7 +28,7 @@ type ServeConfig struct {
 	Guard       Guard         // limits what may be asked
 	MaxRequest  int           // bytes; 0 is what a statement may have
 	Format      answerFormat  // for those who have no client
-	Wait        time.Duration // for one of them to read the answer, and for a named session; 0 is 10 s
+	Wait        time.Duration // for one of them to read the answer, and for a named session; 0 is for ever
 	Idle        time.Duration // after which a named session is ended; 0 is a minute
 
 	Warn func(message string) // what a client did wrong; nil: nobody is told
@@ -55,9 +55,6 @@ func Serve(ctx context.Context, cfg ServeConfig, ready func()) (ServeSummary, er
 	}
 	if cfg.MaxRequest == 0 {
 		cfg.MaxRequest = sqltext.DefaultMaxStatement
-	}
-	if cfg.Wait == 0 {
-		cfg.Wait = 10 * time.Second
 	}
 	if cfg.Idle == 0 {
 		cfg.Idle = time.Minute

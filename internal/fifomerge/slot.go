@@ -14,11 +14,8 @@ const slotSuffix = ".slot"
 // Slot makes a pipe in a directory that is merged, for one writer alone, and
 // returns its path. It waits for the merge for the time given; 0 is for ever.
 func Slot(ctx context.Context, dir string, wait time.Duration) (string, error) {
-	if wait > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, wait, fmt.Errorf("waited %v", wait))
-		defer cancel()
-	}
+	ctx, cancel := fifo.Within(ctx, wait, fmt.Errorf("waited %v", wait))
+	defer cancel()
 	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		path, err := makeSlot(dir)
 		if path != "" {

@@ -13,23 +13,31 @@ import (
 	"pipeworks/internal/reject"
 )
 
+// Records says what the records of all sources are.
+type Records struct {
+	Framing   framing.Framing
+	MaxRecord int  // bytes; 0 is 64 MiB
+	Tag       bool // each gets the name of its source
+
+	Meter   *progress.Meter      // counts them; nil: nobody does
+	Rejects *reject.Sink         // of those that are not whole
+	Warn    func(message string) // about what goes wrong meanwhile; nil: nobody is told
+}
+
+const defaultMaxRecord = 64 << 20
+
 // sink is where the records of all sources go, each of them in one piece.
 type sink struct {
-	framing   framing.Framing
-	maxRecord int
-	mark      []byte       // fifo.TornMark, ended; nil where it marks nothing
-	tagged    bool         // each record gets the name of its source
-	warn      func(string) // nil: nobody is told
+	Records
+	mark []byte // fifo.TornMark, ended; nil where it marks nothing
 
 	// put delivers records of a source in the form that was made of them. The
 	// sink is locked.
 	put func(in *source, records, made []byte) error
 
-	mu      sync.Mutex // of what follows
-	out     io.Writer
-	meter   *progress.Meter
-	rejects *reject.Sink
-	sum     MergeSummary
+	mu  sync.Mutex // of the Meter, the Rejects, and what follows
+	out io.Writer
+	sum MergeSummary
 }
 
 // wideOutput is how much a pipe as the output is asked to hold: with the 64 KiB
@@ -39,17 +47,17 @@ const wideOutput = 1 << 20
 // blockSize is how much is written at once of what is not passed on as it came.
 const blockSize = 128 << 10
 
-func newSink(f framing.Framing, maxRecord int, rejects *reject.Sink, warn func(string), out io.Writer) *sink {
-	if maxRecord == 0 {
-		maxRecord = defaultMaxRecord
+func newSink(r Records, out io.Writer) *sink {
+	if r.MaxRecord == 0 {
+		r.MaxRecord = defaultMaxRecord
 	}
 	if pipe, ok := out.(interface{ Widen(bytes int) }); ok {
 		pipe.Widen(wideOutput)
 	}
-	s := &sink{framing: f, maxRecord: maxRecord, rejects: rejects, warn: warn, out: out}
+	s := &sink{Records: r, out: out}
 	s.put = s.write
-	if f != framing.Length {
-		s.mark = append([]byte(fifo.TornMark), f.Terminator())
+	if r.Framing != framing.Length {
+		s.mark = append([]byte(fifo.TornMark), r.Framing.Terminator())
 	}
 	return s
 }
@@ -73,8 +81,8 @@ type source struct {
 
 // source is the one called name, which r reads.
 func (s *sink) source(name string, r io.Reader) *source {
-	in := &source{sink: s, name: name, blocks: framing.NewReader(r, s.framing, s.maxRecord)}
-	if s.tagged {
+	in := &source{sink: s, name: name, blocks: framing.NewReader(r, s.Framing, s.MaxRecord)}
+	if s.Tag {
 		in.tag = newTag(name)
 	}
 	return in
@@ -103,7 +111,7 @@ func (in *source) deliver(records []byte) error {
 		if end < 0 {
 			break
 		}
-		begin := bytes.LastIndexByte(records[:end], in.framing.Terminator()) + 1
+		begin := bytes.LastIndexByte(records[:end], in.Framing.Terminator()) + 1
 		if err := in.deliverWhole(records[:begin]); err != nil {
 			return err
 		}
@@ -126,16 +134,16 @@ func (in *source) deliverWhole(records []byte) error {
 	if in.sorted != nil {
 		return in.sorted.send(records)
 	}
-	n := in.framing.Count(records)
+	n := in.Framing.Count(records)
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.count += int(n)
 	in.sum.In += n
-	in.meter.AddRecords(int(n))
-	in.meter.AddBytes(len(records))
+	in.Meter.AddRecords(int(n))
+	in.Meter.AddBytes(len(records))
 	made := records
 	if in.tag != nil {
-		in.made = in.tag.append(in.made[:0], in.framing, records)
+		in.made = in.tag.append(in.made[:0], in.Framing, records)
 		made = in.made
 	}
 	if err := in.put(in, records, made); err != nil {
@@ -175,8 +183,8 @@ func (in *source) reject(err error, input []byte) error {
 	defer in.mu.Unlock()
 	in.count++
 	err = fmt.Errorf("%s: record %d %w", in.name, in.count, err)
-	if in.rejects.Out == nil && in.warn != nil {
-		in.warn(err.Error() + " and is dropped")
+	if in.Rejects.Out == nil && in.Warn != nil {
+		in.Warn(err.Error() + " and is dropped")
 	}
-	return in.rejects.Add(reject.Record{Source: in.name, Line: in.count, Err: err, Input: input})
+	return in.Rejects.Add(reject.Record{Source: in.name, Line: in.count, Err: err, Input: input})
 }

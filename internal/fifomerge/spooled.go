@@ -40,12 +40,12 @@ type spooled struct {
 	saidFull time.Time // the state locked
 
 	// All of this belongs to who has the sink locked.
-	w        *fifo.CountedWriter // nil: not open, and nothing of ours is in the pipe
-	unwatch  func()
-	seq      int64
-	returned []leftover // the last one is delivered first
-
-	opened bool
+	w          *fifo.CountedWriter // nil: not open, and nothing of ours is in the pipe
+	unwatch    func()
+	unwatching sync.WaitGroup
+	seq        int64
+	returned   []leftover // the last one is delivered first
+	opened     bool       // at least once
 
 	resumed chan struct{} // closed when no record is half delivered
 	resume  func()
@@ -331,27 +331,30 @@ func (s *spooled) takeBack() error {
 		s.returned = append(s.returned, left)
 	}
 	s.w = nil
-	go s.unwatch() // not the watch's own goroutine
+	s.unwatching.Go(s.unwatch) // it may be the watch itself that calls
 	return errors.Join(err, w.Close())
 }
 
 // close waits until a reader has taken all, or leaves the rest on disk. A reader
 // that has nothing to read gets its end of file, too.
 func (s *spooled) close() error {
-	var err error
-	for done := false; !done && err == nil; {
-		if done, err = s.settle(); done || err != nil {
-			break
-		}
+	done, err := s.settle()
+	for !done && err == nil {
 		select {
 		case <-s.ctx.Done():
 		case <-time.After(10 * time.Millisecond):
 		}
+		done, err = s.settle()
 	}
-	if s.w != nil {
+	s.mu.Lock()
+	w := s.w
+	s.w = nil // for the watch
+	s.mu.Unlock()
+	if w != nil {
 		s.unwatch()
-		err = errors.Join(err, s.w.Close())
+		err = errors.Join(err, w.Close())
 	}
+	s.unwatching.Wait()
 	return errors.Join(err, s.spool.Close())
 }
 

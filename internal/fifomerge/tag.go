@@ -1,9 +1,9 @@
 package fifomerge
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
-	"strings"
 
 	"pipeworks/internal/framing"
 )
@@ -17,7 +17,7 @@ type tag struct {
 func newTag(name string) *tag {
 	quoted, _ := json.Marshal(name) // every text has a JSON form
 	return &tag{
-		text:  append([]byte(strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`).Replace(name)), '\t'),
+		text:  append([]byte(escapeField.Replace(name)), '\t'),
 		field: slices.Concat([]byte(`{"_source":`), quoted),
 	}
 }
@@ -34,7 +34,7 @@ func (t *tag) append(made []byte, f framing.Framing, records []byte) []byte {
 		}
 		made = append(made, t.field...)
 		rest := record[1:]
-		if !strings.HasPrefix(strings.TrimLeft(string(rest[:min(len(rest), 64)]), " \t\r"), "}") {
+		if !bytes.HasPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte{'}'}) {
 			made = append(made, ',')
 		}
 		made = append(made, rest...)

@@ -37,12 +37,8 @@ func fifoSender(ctx context.Context, u transport.URL, o transport.Options) (tran
 	if err != nil {
 		return nil, err
 	}
-	waiting := ctx
-	if o.Timeout > 0 {
-		var cancel context.CancelFunc
-		waiting, cancel = context.WithTimeoutCause(ctx, o.Timeout, fmt.Errorf("waited %v", o.Timeout))
-		defer cancel()
-	}
+	waiting, cancel := fifo.Within(ctx, o.Timeout, fmt.Errorf("waited %v", o.Timeout))
+	defer cancel()
 	f, err := fifo.OpenWhenRead(waiting, path) // to see what was taken
 	if err != nil {
 		return nil, err
