@@ -173,10 +173,6 @@ func read(ctx context.Context, c Config) error {
 		switch {
 		case bad != nil:
 			return bad
-		case err == io.EOF:
-			fmt.Println("end")
-			r.Close()
-			return nil
 		case err != nil:
 			return err
 		}

@@ -204,7 +204,9 @@ func TestKilledWriters(t *testing.T) {
 	go func() { // at the same time as the reader reads
 		for i := range kills {
 			cmd, out := other(t, "write", c, i+1, 0, 0)
-			out.ReadString('\n') // it is open
+			if _, err := out.ReadString('\n'); err != nil { // it is open
+				t.Error(err)
+			}
 			time.Sleep(time.Duration(rand.IntN(30)) * time.Millisecond)
 			cmd.Process.Kill()
 			cmd.Wait()
@@ -245,7 +247,7 @@ func TestKilledReaders(t *testing.T) {
 	c.Size = 2 * os.Getpagesize()
 	const records = 600
 	w := openWriter(t, c)
-	done := make(chan error)
+	written, done := context.WithCancelCause(t.Context())
 	go func() {
 		var err error
 		for n := 0; err == nil && n < records; n++ {
@@ -257,13 +259,12 @@ func TestKilledReaders(t *testing.T) {
 		if err == nil {
 			err = w.Flush(t.Context())
 		}
-		w.Close("")
-		done <- err
+		done(err)
 	}()
 	next := 0 // all before it were seen
-	killed := false
-	for ended := false; !ended; {
+	for written.Err() == nil {
 		cmd, out := other(t, "read", c)
+		stop := context.AfterFunc(written, func() { cmd.Process.Kill() })
 		lines := 5 + rand.IntN(60)
 		for ; ; lines-- {
 			if lines == 0 {
@@ -274,31 +275,23 @@ func TestKilledReaders(t *testing.T) {
 				break
 			}
 			var writer, n int
-			if line == "end\n" {
-				ended = true
-			} else if _, err := fmt.Sscan(line, &writer, &n); err == nil {
+			if _, err := fmt.Sscan(line, &writer, &n); err == nil {
 				if n > next {
 					t.Fatalf("%d follows %d", n, next-1)
 				}
 				next = max(next, n+1)
 			}
 		}
-		killed = cmd.Wait() != nil
-		select {
-		case err := <-done: // all is acknowledged: the reader may have been killed before it saw the end
-			if err != nil {
-				t.Fatal(err)
-			}
-			ended = true
-		default:
-		}
+		stop()
+		cmd.Wait()
+	}
+	if err := context.Cause(written); err != context.Canceled {
+		t.Error(err)
 	}
 	if next != records {
 		t.Errorf("got %d", next)
 	}
-	if killed {
-		os.Remove(c.Path) // which the last one could not
-	}
+	w.Close("") // who leaves last cleans up, whatever the readers could not
 }
 
 func TestRefused(t *testing.T) {
