@@ -152,8 +152,15 @@ func TestSharedWriterReaderLeaves(t *testing.T) {
 		f, err := os.Open(path)
 		if err == nil {
 			_, err = io.ReadFull(f, make([]byte, 10_000))
+		}
+		var end *os.File // another writer's
+		if err == nil {
+			end, err = os.OpenFile(path, os.O_WRONLY, 0)
 			f.Close()
-			time.Sleep(30 * time.Millisecond) // an exchange that it does not see is none to the writer
+		}
+		if err == nil {
+			err = flock(end, unix.LOCK_EX) // an exchange that the first writer does not see is none to it
+			end.Close()
 		}
 		if err == nil {
 			got, err = os.ReadFile(path)
