@@ -86,8 +86,13 @@ func TestMaxRows(t *testing.T) {
 
 func TestTimeout(t *testing.T) {
 	s := startServe(t, ServeConfig{Guard: Guard{Timeout: 300 * time.Millisecond}})
-	s.refuse("SELECT 1;\n"+endless+"max(i) FROM n", "ERROR at line 2: stopped: the question took longer than 300ms")
-	if got := s.ask(endless + "max(i) FROM n"); got != "ERROR at line 1: stopped: the question took longer than 300ms\n" {
+	const late = "stopped: the question took longer than 300ms"
+	// On a busy machine it may have been stopped before the second line, or before
+	// it had a connection.
+	if got, err := s.call("SELECT 1;\n" + endless + "max(i) FROM n"); err == nil || !strings.HasSuffix(err.Error(), late) {
+		t.Errorf("got %.80q, %v", got, err)
+	}
+	if got := s.ask(endless + "max(i) FROM n"); !strings.HasSuffix(got, late+"\n") {
 		t.Errorf("got %q", got)
 	}
 	// A client may have less time, not more.
@@ -96,7 +101,7 @@ func TestTimeout(t *testing.T) {
 		answers := bufio.NewReader(c.out)
 		for range 2 {
 			fmt.Fprintln(c.in, endless+"max(i) FROM n")
-			got, err := answers.ReadString('\n') // it may have been stopped before it had a connection
+			got, err := answers.ReadString('\n')
 			if !strings.HasPrefix(got, ". 1\t") || !strings.HasSuffix(got, "stopped: the question took longer than "+want+"\n") {
 				t.Errorf("got %q, %v; want %s", got, err, want)
 			}
@@ -137,9 +142,22 @@ func TestNamedSessionInUse(t *testing.T) {
 	two.expect("SELECT 2 AS a", ". 1\tsession one is in use by another client: waited 30ms\n")
 	one.in.Close()
 	<-one.done
+	s.awaitClients(1)
 	two.expect("SELECT 3 AS a", "{\"a\":3}\n. 0\n")
 	two.in.Close()
 	<-two.done
+}
+
+// awaitClients waits until only n clients are left.
+func (s *serving) awaitClients(n int) {
+	s.t.Helper()
+	(&running{t: s.t}).await("end of a client", func() bool {
+		var out strings.Builder
+		if err := Status(s.t.Context(), CallConfig{Dir: s.dir}, &out); err != nil {
+			s.t.Fatal(err)
+		}
+		return strings.Contains(out.String(), fmt.Sprintf(`"clients":%d,`, n))
+	})
 }
 
 // What is lost with a session is said to the next client: a COMMIT must not

@@ -26,7 +26,7 @@ type running struct {
 	pipes   []string
 	stop    context.CancelCauseFunc
 	done    chan struct{}
-	rejects bytes.Buffer
+	rejects buffer
 	sum     MergeSummary
 	err     error
 }
@@ -56,16 +56,17 @@ func startMerge(t *testing.T, n int, cfg MergeConfig, out io.Writer) *running {
 	return r
 }
 
+// patience is how long a test waits for what must come.
+const patience = 2 * time.Minute
+
 // await waits until a condition holds.
 func (r *running) await(what string, holds func() bool) {
 	r.t.Helper()
-	for range 5000 {
-		if holds() {
-			return
+	for start := time.Now(); !holds(); time.Sleep(time.Millisecond) {
+		if time.Since(start) > patience {
+			r.t.Fatalf("no %s", what)
 		}
-		time.Sleep(time.Millisecond)
 	}
-	r.t.Fatalf("no %s", what)
 }
 
 // end waits for the merge to end.
@@ -73,7 +74,7 @@ func (r *running) end() {
 	r.t.Helper()
 	select {
 	case <-r.done:
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		r.t.Fatal("it does not end")
 	}
 }
@@ -130,8 +131,8 @@ func TestMerge(t *testing.T) {
 	}
 	all.Wait()
 	r.end()
-	if r.err != nil || r.rejects.Len() > 0 {
-		t.Errorf("%v, rejects %s", r.err, &r.rejects)
+	if r.err != nil || r.rejects.String() != "" {
+		t.Errorf("%v, rejects %s", r.err, r.rejects.String())
 	}
 	next := make([]int, pipes)
 	for line := range strings.Lines(out.String()) {
@@ -241,7 +242,7 @@ func TestMergeUnfinished(t *testing.T) {
 	r := startMerge(t, 1, MergeConfig{}, &out)
 	writeTo(t, r.pipes[0], "one\nhalf a rec")
 	r.await("one", func() bool { return out.String() == "one\n" })
-	time.Sleep(20 * time.Millisecond) // for the merge to see that nobody is there
+	r.await("reject", func() bool { return r.rejects.String() != "" })
 	writeTo(t, r.pipes[0], "two\n")
 	r.await("two", func() bool { return out.String() == "one\ntwo\n" })
 	r.stop(errStop)
@@ -387,16 +388,21 @@ func TestMergeOnceUnlinked(t *testing.T) {
 	}
 }
 
+// failsLater is an output that fails when it is closed.
+type failsLater chan struct{}
+
+func (c failsLater) Write([]byte) (int, error) {
+	<-c
+	return 0, errFull
+}
+
 // An output that fails at the end is told, not only that it was the end.
 func TestMergeOutputFailsAtEnd(t *testing.T) {
-	r := startMerge(t, 1, MergeConfig{}, &failing{left: 10})
-	w, err := os.OpenFile(r.pipes[0], os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
+	out := make(failsLater)
+	r := startMerge(t, 1, MergeConfig{}, out)
+	writeTo(t, r.pipes[0], "a record\n")
 	r.stop(errStop)
-	fmt.Fprint(w, "a record of many bytes\n")
+	close(out)
 	r.end()
 	if r.err != errFull {
 		t.Errorf("got %v", r.err)

@@ -24,7 +24,7 @@ func startWatch(t *testing.T, cfg MergeConfig, out *buffer) (r *running, dir str
 
 func slot(t *testing.T, dir string) string {
 	t.Helper()
-	path, err := Slot(t.Context(), dir, 10*time.Second)
+	path, err := Slot(t.Context(), dir, patience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestMergeWatch(t *testing.T) {
 		t.Errorf("%q, %v", out.String(), r.err)
 	}
 	if r.sum.Rejected != 1 || !strings.Contains(r.rejects.String(), `"input":"half"`) {
-		t.Errorf("rejects %s", &r.rejects)
+		t.Errorf("rejects %s", r.rejects.String())
 	}
 	if _, err := os.Lstat(unused); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a slot is left: %v", err)
@@ -104,7 +104,7 @@ func TestMergeGlob(t *testing.T) {
 	writeTo(t, path("b.fifo"), "b\n")
 	r.stop(errStop)
 	r.end()
-	if n := strings.Count(out.String(), "\n"); n != 10001 || r.rejects.Len() > 0 || r.err != errStop {
+	if n := strings.Count(out.String(), "\n"); n != 10001 || r.rejects.String() != "" || r.err != errStop {
 		t.Errorf("%d records, %v", n, r.err)
 	}
 	if err := fifo.Check(path("a.fifo")); err != nil {
@@ -112,17 +112,25 @@ func TestMergeGlob(t *testing.T) {
 	}
 }
 
-// A new writer that comes while the merge lingers is heard.
+// A new writer that comes while the merge lingers is heard, and if none comes it
+// ends.
 func TestMergeLinger(t *testing.T) {
 	var out buffer
-	r := startMerge(t, 1, MergeConfig{Once: true, Linger: 300 * time.Millisecond}, &out)
+	r := startMerge(t, 1, MergeConfig{Once: true, Linger: time.Hour}, &out)
 	for _, word := range []string{"a\n", "b\n", "c\n"} {
 		writeTo(t, r.pipes[0], word)
 		r.await("word", func() bool { return strings.HasSuffix(out.String(), word) })
 	}
+	r.stop(errStop)
 	r.end()
-	if out.String() != "a\nb\nc\n" || r.err != nil {
+	if out.String() != "a\nb\nc\n" || r.err != errStop {
 		t.Errorf("%q, %v", out.String(), r.err)
+	}
+	r = startMerge(t, 1, MergeConfig{Once: true, Linger: 20 * time.Millisecond}, &out)
+	writeTo(t, r.pipes[0], "d\n")
+	r.end()
+	if r.err != nil {
+		t.Error(r.err)
 	}
 }
 

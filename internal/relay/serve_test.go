@@ -223,12 +223,11 @@ func TestServeCancel(t *testing.T) {
 // gone reports whether a process has ended. One that was killed may need a
 // moment, and its new parent, to do so.
 func gone(pid int) bool {
-	for range 200 {
+	for start := time.Now(); time.Since(start) < time.Minute; time.Sleep(10 * time.Millisecond) {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil || bytes.Contains(stat, []byte(") Z ")) {
 			return true
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	_ = syscall.Kill(pid, syscall.SIGKILL)
 	return false
