@@ -87,9 +87,12 @@ type formError struct{ error }
 func (e *formError) Unwrap() error   { return e.error }
 func (e *formError) ExitStatus() int { return 2 }
 
-// Check refuses options that t does not know.
+// Check refuses options that t does not know, or that say two things.
 func (u URL) Check(t Transport) error {
-	for name := range u.Query {
+	for name, values := range u.Query {
+		if len(values) > 1 {
+			return u.Errorf("option %s is given twice", name)
+		}
 		if !slices.ContainsFunc(t.Options, func(o Option) bool { return o.Name == name }) {
 			var known []string
 			for _, o := range t.Options {

@@ -10,18 +10,26 @@ import (
 	"sync"
 	"time"
 
-	google "google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"pipeworks/internal/transport"
 	"pipeworks/internal/transport/grpc/relaypb"
+	"pipeworks/internal/transport/link"
 	"pipeworks/internal/transport/rpc"
 )
 
 // A call is relay's own protocol at both ends, over a line within the process,
 // and the published service between them. HTTP/2's flow control is in the place
 // of relay's.
+
+// listenCalls lets calls in.
+func listenCalls(ctx context.Context, u transport.URL, _ transport.Options) (transport.Listener, error) {
+	return listen(ctx, u, func(l *listener) {
+		relaypb.RegisterRelayServer(l.server, &calls{l: l})
+		relaypb.RegisterLinkServer(l.server, noLines{})
+	})
+}
 
 // calls are the service of who answers calls.
 type calls struct {
@@ -143,16 +151,23 @@ func tail(messages string) string {
 	return messages[max(0, len(messages)-2048):]
 }
 
-// callOver makes one call over c, which is closed behind it.
-func callOver(ctx context.Context, c *google.ClientConn, host string) transport.Conn {
-	near, far := rpc.Pair("relay call", host)
-	go func() {
-		defer c.Close()
-		_ = rpc.Serve(context.WithoutCancel(ctx), far, func(ctx context.Context, in *rpc.Incoming) rpc.Exit {
-			return forward(ctx, relaypb.NewRelayClient(c), in)
-		})
-	}()
-	return near
+// callDialer is a link.Dialer for a call each.
+func callDialer(u transport.URL, _ transport.Options) (link.Connect, error) {
+	d, err := newDialer(u)
+	return func(ctx context.Context) (transport.Conn, error) {
+		c, err := connect(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		near, far := rpc.Pair("relay call", d.Address)
+		go func() {
+			defer c.Close()
+			_ = rpc.Serve(context.WithoutCancel(ctx), far, func(ctx context.Context, in *rpc.Incoming) rpc.Exit {
+				return forward(ctx, relaypb.NewRelayClient(c), in)
+			})
+		}()
+		return near, nil
+	}, err
 }
 
 // forward lets a server answer a call.
@@ -173,6 +188,12 @@ func forward(ctx context.Context, client relaypb.RelayClient, in *rpc.Incoming) 
 	}()
 	for {
 		answer, err := stream.Recv()
+		if status.Code(err) == codes.DeadlineExceeded { // the server's clock was ahead, and ours says it better
+			select {
+			case <-ctx.Done():
+			case <-time.After(lastWords):
+			}
+		}
 		if err != nil {
 			return failed(err)
 		}

@@ -2,7 +2,6 @@ package grpc
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
@@ -12,39 +11,22 @@ import (
 
 	"pipeworks/internal/transport"
 	"pipeworks/internal/transport/socket"
-	"pipeworks/internal/transport/tlsoption"
 )
 
-// dialer connects to one server.
-type dialer struct {
-	address string
-	tls     *tls.Config // nil: none
-}
-
-func newDialer(u transport.URL) (*dialer, error) {
-	_, address, err := socket.Address(u)
-	if err != nil {
-		return nil, err
-	}
-	config, err := tlsoption.Client(u)
-	if config != nil {
-		config.NextProtos = []string{"h2"}
-	}
-	return &dialer{address, config}, err
-}
+func newDialer(u transport.URL) (socket.Dialer, error) { return socket.NewDialer(u, "h2") }
 
 // errOnce keeps gRPC from connecting anew behind our back: a call is not made
 // twice, and messages that may be lost are sent again by link.
 var errOnce = errors.New("the connection is gone")
 
 // connect makes a connection of our own gRPC's, whose errors say what is wrong.
-func (d *dialer) connect(ctx context.Context) (*google.ClientConn, error) {
-	wire, err := socket.Connect(ctx, "tcp", d.address, d.tls)
+func connect(ctx context.Context, d socket.Dialer) (*google.ClientConn, error) {
+	wire, err := d.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var once sync.Once
-	c, err := google.NewClient("passthrough:///"+d.address,
+	c, err := google.NewClient("passthrough:///"+d.Address,
 		google.WithContextDialer(func(context.Context, string) (c net.Conn, err error) {
 			err = errOnce
 			once.Do(func() { c, err = wire, nil })

@@ -46,20 +46,31 @@ func (noLines) Line(relaypb.Link_LineServer) error {
 	return status.Error(codes.FailedPrecondition, "this end answers calls, and that was a message")
 }
 
-// line opens a line for messages.
-func (d *dialer) line(ctx context.Context, o transport.Options) (transport.Conn, error) {
-	c, err := d.connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stream, err := relaypb.NewLinkClient(c).Line(ctx)
-	if err != nil {
-		cancel()
-		c.Close()
-		return nil, named(err)
-	}
-	return &dialed{newLine(stream, d.address, o), stream, c, cancel}, nil
+// lineDialer is a link.Dialer for messages.
+func lineDialer(u transport.URL, o transport.Options) (link.Connect, error) {
+	d, err := newDialer(u)
+	return func(ctx context.Context) (transport.Conn, error) {
+		c, err := connect(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		stream, err := relaypb.NewLinkClient(c).Line(ctx)
+		if err != nil {
+			cancel()
+			c.Close()
+			return nil, named(err)
+		}
+		return &dialed{newLine(stream, d.Address, o), stream, c, cancel}, nil
+	}, err
+}
+
+// listenLines lets messages in.
+func listenLines(ctx context.Context, u transport.URL, o transport.Options) (transport.Listener, error) {
+	return listen(ctx, u, func(l *listener) {
+		relaypb.RegisterLinkServer(l.server, &lines{l: l, o: o})
+		relaypb.RegisterRelayServer(l.server, noCalls{})
+	})
 }
 
 // stream is either end of a Line.

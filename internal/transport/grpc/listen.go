@@ -14,26 +14,27 @@ import (
 	"google.golang.org/grpc/status"
 
 	"pipeworks/internal/transport"
-	"pipeworks/internal/transport/rpc"
+	"pipeworks/internal/transport/link"
 	"pipeworks/internal/transport/socket"
 	"pipeworks/internal/transport/tlsoption"
 )
 
 // listener hands over the lines that gRPC's calls are.
 type listener struct {
-	*rpc.Arrivals
+	*link.Arrivals
 	url     transport.URL
 	server  *google.Server
 	socket  net.Listener
 	running sync.WaitGroup
 }
 
-func listen(ctx context.Context, u transport.URL) (*listener, error) {
+// listen offers the services that register has.
+func listen(ctx context.Context, u transport.URL, register func(*listener)) (transport.Listener, error) {
 	config, err := tlsoption.Server(u)
 	if err != nil {
 		return nil, err
 	}
-	l := &listener{Arrivals: rpc.NewArrivals(), url: u}
+	l := &listener{Arrivals: link.NewArrivals(), url: u}
 	if l.socket, err = socket.Bind(ctx, u); err != nil {
 		return nil, err
 	}
@@ -49,10 +50,10 @@ func listen(ctx context.Context, u transport.URL) (*listener, error) {
 		options = append(options, google.Creds(credentials.NewTLS(config)))
 	}
 	l.server = google.NewServer(options...)
+	register(l)
+	l.running.Go(func() { _ = l.server.Serve(l.socket) })
 	return l, nil
 }
-
-func (l *listener) serve() { l.running.Go(func() { _ = l.server.Serve(l.socket) }) }
 
 // hand gives a line to who accepts.
 func (l *listener) hand(ctx context.Context, conn transport.Conn) error {

@@ -50,19 +50,12 @@ type delivery struct {
 	buf  []byte
 }
 
-// NewReceiver receives from whoever comes to the listener, which it closes in
-// the end. A sender whose line broke has o.Timeout, by default 30 s, to come
-// back.
-func NewReceiver(ctx context.Context, listener transport.Listener, o transport.Options) (transport.Receiver, error) {
-	if o.Group != "" {
-		listener.Close()
-		return nil, fmt.Errorf("%s: there are no groups of receivers: one takes all", listener.Addr())
-	}
+func newReceiver(ctx context.Context, listener transport.Listener, o transport.Options) *receiver {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	r := &receiver{listener: listener, o: o, cancel: cancel, sessions: map[session]*incoming{}}
 	r.changed.L = &r.mu
 	r.work.Go(func() { r.accept(ctx) })
-	return r, nil
+	return r
 }
 
 // accept lets senders in.

@@ -12,9 +12,6 @@ import (
 	"pipeworks/internal/transport"
 )
 
-// Connect opens a line to the other side, once.
-type Connect func(ctx context.Context) (transport.Conn, error)
-
 // sender is a transport.Sender over whatever lines connect opens.
 type sender struct {
 	connect Connect
@@ -41,9 +38,7 @@ type queued struct {
 	body []byte
 }
 
-// NewSender sends to the other side, called name, that connect reaches. It
-// waits until that answers.
-func NewSender(ctx context.Context, name string, connect Connect, o transport.Options) (transport.Sender, error) {
+func newSender(ctx context.Context, name string, connect Connect, o transport.Options) (transport.Sender, error) {
 	s := &sender{connect: connect, name: name, o: o, session: newSession(), done: make(chan struct{}), next: 1}
 	s.changed.L = &s.mu
 	run, cancel := context.WithCancelCause(context.WithoutCancel(ctx))

@@ -14,41 +14,104 @@ import (
 	"time"
 
 	"pipeworks/internal/transport"
+	"pipeworks/internal/transport/link"
 	"pipeworks/internal/transport/tlsoption"
 )
 
+// Serve makes lines of a connection, which is its own, and hands them over. It
+// ends soon when ctx does.
+type Serve func(ctx context.Context, wire net.Conn, peer string, lines *link.Arrivals)
+
 // listener is a transport.Listener of a socket.
 type listener struct {
-	net.Listener
+	*link.Arrivals
 	url     transport.URL
+	socket  net.Listener
 	tls     *tls.Config // nil: none
 	o       transport.Options
-	accepts chan transport.Conn
-	closed  chan struct{}
-	once    sync.Once
+	serve   Serve
+	stop    context.CancelFunc
+	running sync.WaitGroup
 }
 
-func listen(ctx context.Context, u transport.URL, o transport.Options) (transport.Listener, error) {
-	l := &listener{url: u, o: o, accepts: make(chan transport.Conn), closed: make(chan struct{})}
+// Listen lets connections in where a URL leads, with TLS if it says so.
+func Listen(ctx context.Context, u transport.URL, o transport.Options, serve Serve) (transport.Listener, error) {
+	l := &listener{Arrivals: link.NewArrivals(), url: u, o: o, serve: serve}
 	var err error
-	if u.Scheme == "tcp" {
-		if l.tls, err = tlsoption.Server(u); err != nil {
-			return nil, err
-		}
-	}
-	if l.Listener, err = Bind(ctx, u); err != nil {
+	if l.tls, err = tlsoption.Server(u); err != nil {
 		return nil, err
 	}
-	if u.Scheme == "tcp" {
-		l.url.Host = l.Listener.Addr().String()
+	if l.socket, err = Bind(ctx, u); err != nil {
+		return nil, err
 	}
-	go l.run()
+	if tcp, ok := l.socket.Addr().(*net.TCPAddr); ok {
+		l.url.Host = tcp.String()
+	}
+	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
+	l.running.Go(func() { l.accept(ctx) })
 	return l, nil
+}
+
+// accept accepts until the socket is closed.
+func (l *listener) accept(ctx context.Context) {
+	for pause := time.Millisecond; ; {
+		wire, err := l.socket.Accept()
+		switch {
+		case err == nil:
+			pause = time.Millisecond
+			l.running.Go(func() { l.connection(ctx, wire) })
+		case errors.Is(err, net.ErrClosed):
+			return
+		default: // too many open files, and the like: it passes
+			l.o.Warnf("%s: %v", l.url, err)
+			select {
+			case <-time.After(pause):
+				pause = min(2*pause, time.Second)
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// connection has a connection served once TLS has let it in.
+func (l *listener) connection(ctx context.Context, wire net.Conn) {
+	peer := l.url.String()
+	if tcp, ok := wire.RemoteAddr().(*net.TCPAddr); ok {
+		peer = tcp.String()
+	}
+	if l.tls != nil {
+		secured := tls.Server(wire, l.tls)
+		if err := tlsoption.Handshake(ctx, secured); err != nil {
+			if ctx.Err() == nil {
+				l.o.Warnf("%s: %v", peer, err)
+			}
+			return
+		}
+		wire = secured
+	}
+	l.serve(ctx, wire, peer, l.Arrivals)
+}
+
+// Addr implements transport.Listener.
+func (l *listener) Addr() string { return l.url.String() }
+
+// lastWords is how long what was said last may take to be read.
+const lastWords = time.Second
+
+// Close implements transport.Listener. Lines that were accepted stay.
+func (l *listener) Close() error {
+	l.End()
+	err := l.socket.Close()
+	late := time.AfterFunc(lastWords, l.stop)
+	defer late.Stop()
+	l.running.Wait()
+	l.stop()
+	return err
 }
 
 // Bind listens where a URL leads, without TLS.
 func Bind(ctx context.Context, u transport.URL) (l net.Listener, err error) {
-	network, address, err := Address(u)
+	network, address, err := address(u)
 	if err != nil {
 		return nil, err
 	}
@@ -72,12 +135,9 @@ func Bind(ctx context.Context, u transport.URL) (l net.Listener, err error) {
 
 // listenUnix makes the socket. One that nobody listens at any more is replaced.
 func listenUnix(u transport.URL) (net.Listener, error) {
-	mode := uint64(0o600)
-	if text := u.Option("mode"); text != "" {
-		var err error
-		if mode, err = strconv.ParseUint(text, 8, 9); err != nil {
-			return nil, fmt.Errorf("option mode=%s: permissions are written 0600, 0660", text)
-		}
+	mode, err := permissions(u)
+	if err != nil {
+		return nil, err
 	}
 	if stale, err := isStale(u.Path); err != nil {
 		return nil, err
@@ -89,7 +149,6 @@ func listenUnix(u transport.URL) (net.Listener, error) {
 	// Nobody may come in before the permissions are right.
 	before := syscall.Umask(0o177)
 	var l net.Listener
-	var err error
 	if u.Scheme == "unixgram" {
 		l, err = listenDatagrams(u.Path)
 	} else {
@@ -97,11 +156,23 @@ func listenUnix(u transport.URL) (net.Listener, error) {
 	}
 	syscall.Umask(before)
 	if err == nil && mode != 0o600 {
-		if err = os.Chmod(u.Path, fs.FileMode(mode)); err != nil {
+		if err = os.Chmod(u.Path, mode); err != nil {
 			_ = l.Close()
 		}
 	}
 	return l, err
+}
+
+// permissions are those that the option mode asks for.
+func permissions(u transport.URL) (fs.FileMode, error) {
+	if !u.Query.Has("mode") {
+		return 0o600, nil
+	}
+	mode, err := strconv.ParseUint(u.Option("mode"), 8, 9)
+	if err != nil {
+		return 0, u.Errorf("option mode=%s: permissions are written 0600, 0660", u.Option("mode"))
+	}
+	return fs.FileMode(mode), nil
 }
 
 // isStale reports whether path is a socket at which nobody listens.
@@ -121,71 +192,6 @@ func isStale(path string) (bool, error) {
 		return false, nil
 	}
 	return errors.Is(err, syscall.ECONNREFUSED), nil
-}
-
-// run accepts until the listener is closed.
-func (l *listener) run() {
-	for pause := time.Millisecond; ; {
-		c, err := l.Listener.Accept()
-		switch {
-		case err == nil:
-			pause = time.Millisecond
-			go l.handshake(c)
-		case errors.Is(err, net.ErrClosed):
-			return
-		default: // too many open files, and the like: it passes
-			l.o.Warnf("%s: %v", l.url, err)
-			select {
-			case <-time.After(pause):
-				pause = min(2*pause, time.Second)
-			case <-l.closed:
-			}
-		}
-	}
-}
-
-// handshake hands over a connection once TLS has let it in.
-func (l *listener) handshake(c net.Conn) {
-	peer := l.url.String()
-	if l.url.Scheme == "tcp" {
-		peer = c.RemoteAddr().String()
-	}
-	if l.tls != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), connectTime)
-		defer cancel()
-		secured := tls.Server(c, l.tls)
-		if err := tlsoption.Handshake(ctx, secured); err != nil {
-			l.o.Warnf("%s: %v", peer, err)
-			return
-		}
-		c = secured
-	}
-	select {
-	case l.accepts <- NewConn(c, peer, l.o.MaxRecord):
-	case <-l.closed:
-		c.Close()
-	}
-}
-
-// Accept implements transport.Listener.
-func (l *listener) Accept(ctx context.Context) (transport.Conn, error) {
-	select {
-	case c := <-l.accepts:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
-
-// Addr implements transport.Listener.
-func (l *listener) Addr() string { return l.url.String() }
-
-// Close implements transport.Listener.
-func (l *listener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return l.Listener.Close()
 }
 
 // list is the socket, if it is there.

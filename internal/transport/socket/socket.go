@@ -26,9 +26,9 @@ var TCP = transport.Transport{
 	Summary:  "a TCP connection, to another machine or this one",
 	Options:  tlsoption.Options,
 	Blocks:   true,
-	Sender:   sender,
-	Receiver: receiver,
-	Dial:     dial,
+	Sender:   link.Sender(dialer),
+	Receiver: link.Receiver(listen),
+	Dial:     link.Dial(dialer),
 	Listen:   listen,
 }
 
@@ -41,9 +41,9 @@ var Unix = transport.Transport{
 		{Name: "mode", Usage: "permissions of the socket, octal (0600)"},
 	},
 	Blocks:   true,
-	Sender:   sender,
-	Receiver: receiver,
-	Dial:     dial,
+	Sender:   link.Sender(dialer),
+	Receiver: link.Receiver(listen),
+	Dial:     link.Dial(dialer),
 	Listen:   listen,
 	List:     list,
 	Remove:   remove,
@@ -56,92 +56,75 @@ var Unixgram = transport.Transport{
 	Summary:  "a unix datagram socket",
 	Options:  Unix.Options,
 	Blocks:   true,
-	Sender:   sender,
-	Receiver: receiver,
-	Dial:     dial,
+	Sender:   link.Sender(dialer),
+	Receiver: link.Receiver(listen),
+	Dial:     link.Dial(dialer),
 	Listen:   listen,
 	List:     list,
 	Remove:   remove,
 }
 
-func sender(ctx context.Context, u transport.URL, o transport.Options) (transport.Sender, error) {
-	d, err := newDialer(u, o)
-	if err != nil {
-		return nil, err
-	}
-	return link.NewSender(ctx, u.String(), d.dial, o)
+// dialer is a link.Dialer.
+func dialer(u transport.URL, o transport.Options) (link.Connect, error) {
+	d, err := NewDialer(u)
+	return func(ctx context.Context) (transport.Conn, error) {
+		c, err := d.Connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return NewConn(c, d.Address, o.MaxRecord), nil
+	}, err
 }
 
-func receiver(ctx context.Context, u transport.URL, o transport.Options) (transport.Receiver, error) {
-	l, err := listen(ctx, u, o)
-	if err != nil {
-		return nil, err
-	}
-	return link.NewReceiver(ctx, l, o)
-}
-
-func dial(ctx context.Context, u transport.URL, o transport.Options) (c transport.Conn, err error) {
-	d, err := newDialer(u, o)
-	if err != nil {
-		return nil, err
-	}
-	err = link.Retry(ctx, o, u.String(), func() error {
-		c, err = d.dial(ctx)
-		return err
+func listen(ctx context.Context, u transport.URL, o transport.Options) (transport.Listener, error) {
+	return Listen(ctx, u, o, func(ctx context.Context, wire net.Conn, peer string, lines *link.Arrivals) {
+		if lines.Hand(ctx, NewConn(wire, peer, o.MaxRecord)) != nil {
+			wire.Close()
+		}
 	})
-	return c, err
 }
 
-// dialer opens lines to one address.
-type dialer struct {
-	network, address string
-	tls              *tls.Config // nil: none
-	o                transport.Options
+// Dialer connects to one address.
+type Dialer struct {
+	Address string
+
+	network string
+	tls     *tls.Config // nil: none
+}
+
+// NewDialer connects to where a URL leads, with TLS if it says so, which is told
+// the protocols spoken.
+func NewDialer(u transport.URL, protocols ...string) (d Dialer, err error) {
+	if d.network, d.Address, err = address(u); err != nil {
+		return d, err
+	}
+	if d.tls, err = tlsoption.Client(u); d.tls != nil {
+		d.tls.NextProtos = protocols
+	}
+	return d, err
 }
 
 // connectTime is how long one attempt may take.
 const connectTime = 10 * time.Second
 
-func newDialer(u transport.URL, o transport.Options) (*dialer, error) {
-	network, address, err := Address(u)
-	if err != nil {
-		return nil, err
-	}
-	d := &dialer{network: network, address: address, o: o}
-	if network == "tcp" {
-		if d.tls, err = tlsoption.Client(u); err != nil {
-			return nil, err
-		}
-	}
-	return d, nil
-}
-
-func (d *dialer) dial(ctx context.Context) (transport.Conn, error) {
-	c, err := Connect(ctx, d.network, d.address, d.tls)
-	if err != nil {
-		return nil, err
-	}
-	return NewConn(c, d.address, d.o.MaxRecord), nil
-}
-
-// Connect opens a connection, with TLS if there is a configuration of it. It
-// tries once; of an error link.Retry knows whether to try again.
-func Connect(ctx context.Context, network, address string, config *tls.Config) (net.Conn, error) {
+// Connect opens a connection. It tries once; of an error link.Retry knows
+// whether to try again.
+func (d Dialer) Connect(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
 	var c net.Conn
 	var err error
-	if network == "unixgram" {
-		c, err = connectDatagrams(ctx, address)
+	if d.network == "unixgram" {
+		c, err = connectDatagrams(ctx, d.Address)
 	} else {
 		nd := net.Dialer{KeepAliveConfig: keepAlive}
-		c, err = nd.DialContext(ctx, network, address)
+		c, err = nd.DialContext(ctx, d.network, d.Address)
 	}
 	if err != nil {
 		return nil, dialError(err)
 	}
-	if config != nil {
-		secured := tls.Client(c, config)
+	if d.tls != nil {
+		secured := tls.Client(c, d.tls)
 		if err := tlsoption.Handshake(ctx, secured); err != nil {
 			return nil, link.Permanent(err)
 		}
@@ -178,24 +161,25 @@ func dialError(err error) error {
 	return err
 }
 
-// Address is where a URL leads: a unix socket, or, of any other scheme, a TCP
+// address is where a URL leads: a unix socket, or, of any other scheme, a TCP
 // port.
-func Address(u transport.URL) (network, address string, err error) {
+func address(u transport.URL) (network, address string, err error) {
 	if u.Scheme == "unix" || u.Scheme == "unixgram" {
 		path := u.Path
-		if u.Host != "" || path == "" {
+		if u.Host+u.User != "" || path == "" {
 			return "", "", u.Errorf("it is written %s:PATH", u.Scheme)
 		}
 		if len(path) > 107 { // unix(7): sun_path
 			return "", "", u.Errorf("the path of a socket has at most 107 bytes, this has %d", len(path))
 		}
-		return u.Scheme, path, nil
+		_, err = permissions(u)
+		return u.Scheme, path, err
 	}
 	_, port, err := net.SplitHostPort(u.Host)
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
-	if err != nil || u.Name() != "" {
+	if err != nil || u.Name()+u.User != "" {
 		return "", "", u.Errorf("it is written %s://HOST:PORT", u.Scheme)
 	}
 	return "tcp", u.Host, nil

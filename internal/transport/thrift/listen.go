@@ -3,7 +3,6 @@ package thrift
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -16,73 +15,40 @@ import (
 	apache "github.com/apache/thrift/lib/go/thrift"
 
 	"pipeworks/internal/transport"
+	"pipeworks/internal/transport/link"
 	"pipeworks/internal/transport/rpc"
 	"pipeworks/internal/transport/socket"
 	"pipeworks/internal/transport/thrift/relaythrift"
-	"pipeworks/internal/transport/tlsoption"
 )
 
-// listener hands over the lines that are opened over its connections.
-type listener struct {
-	*rpc.Arrivals
-	url     transport.URL
-	socket  net.Listener
-	tls     *tls.Config // nil: none
-	o       transport.Options
-	stop    context.CancelFunc
-	running sync.WaitGroup
-
-	mu    sync.Mutex
-	lines map[int64]*line
+// lines are those that are open at a listener.
+type lines struct {
+	mu   sync.Mutex
+	open map[int64]*line
 }
 
 func listen(ctx context.Context, u transport.URL, o transport.Options) (transport.Listener, error) {
-	config, err := tlsoption.Server(u)
-	if err != nil {
-		return nil, err
-	}
-	l := &listener{Arrivals: rpc.NewArrivals(), url: u, tls: config, o: o, lines: map[int64]*line{}}
-	if l.socket, err = socket.Bind(ctx, u); err != nil {
-		return nil, err
-	}
-	l.url.Host = l.socket.Addr().String()
-	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
-	l.running.Go(func() { l.accept(ctx) })
-	return l, nil
+	all := &lines{open: map[int64]*line{}}
+	return socket.Listen(ctx, u, o, func(ctx context.Context, wire net.Conn, peer string, to *link.Arrivals) {
+		(&connection{lines: all, to: to, at: u.String(), peer: peer}).serve(ctx, wire)
+	})
 }
 
-func (l *listener) accept(ctx context.Context) {
-	for {
-		wire, err := l.socket.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil { // too many open files, and the like: it passes
-			l.o.Warnf("%s: %v", l.url, err)
-			select {
-			case <-time.After(100 * time.Millisecond):
-			case <-ctx.Done():
-			}
-			continue
-		}
-		l.running.Go(func() { l.connection(ctx, wire) })
-	}
+// connection is the service as one client has it.
+type connection struct {
+	*lines
+	to       *link.Arrivals
+	at, peer string // this end and the other
+	opened   []*line
 }
 
-// connection answers what is asked over one connection.
-func (l *listener) connection(ctx context.Context, wire net.Conn) {
-	c := &connection{l: l, peer: wire.RemoteAddr().String()}
+var _ relaythrift.Relay = (*connection)(nil)
+
+// serve answers what is asked over the connection, and closes it.
+func (c *connection) serve(ctx context.Context, wire net.Conn) {
 	defer c.end()
 	defer wire.Close()
 	defer context.AfterFunc(ctx, func() { wire.Close() })()
-	if l.tls != nil {
-		secured := tls.Server(wire, l.tls)
-		if err := tlsoption.Handshake(ctx, secured); err != nil {
-			l.o.Warnf("%s: %v", c.peer, err)
-			return
-		}
-		wire = secured
-	}
 	p, processor := protocol(wire), relaythrift.NewRelayProcessor(c)
 	for {
 		ok, err := processor.Process(ctx, p, p)
@@ -93,60 +59,35 @@ func (l *listener) connection(ctx context.Context, wire net.Conn) {
 	}
 }
 
-// Addr implements transport.Listener.
-func (l *listener) Addr() string { return l.url.String() }
-
-// lastWords is how long what was said last may take to be read.
-const lastWords = time.Second
-
-// Close implements transport.Listener.
-func (l *listener) Close() error {
-	l.End()
-	err := l.socket.Close()
-	late := time.AfterFunc(lastWords, l.stop)
-	defer late.Stop()
-	l.running.Wait()
-	return err
-}
-
-// connection is the service as one client has it.
-type connection struct {
-	l      *listener
-	peer   string
-	opened []*line
-}
-
-var _ relaythrift.Relay = (*connection)(nil)
-
 // end ends the lines that were opened over the connection.
 func (c *connection) end() {
-	c.l.mu.Lock()
-	defer c.l.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, line := range c.opened {
 		line.hangUp()
-		delete(c.l.lines, line.id)
+		delete(c.open, line.id)
 	}
 }
 
 // Open implements relaythrift.Relay.
 func (c *connection) Open(ctx context.Context) (int64, error) {
 	line := newLine(c.peer)
-	if err := c.l.Hand(ctx, line); err != nil {
+	if err := c.to.Hand(ctx, line); err != nil {
 		return 0, &relaythrift.Closed{Reason: "the server was stopped"}
 	}
-	c.l.mu.Lock()
-	defer c.l.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.opened = append(c.opened, line)
-	c.l.lines[line.id] = line
+	c.open[line.id] = line
 	return line.id, nil
 }
 
 var errNoLine = &relaythrift.Closed{Reason: "there is no such line"}
 
 func (c *connection) line(id int64) (*line, error) {
-	c.l.mu.Lock()
-	defer c.l.mu.Unlock()
-	if line := c.l.lines[id]; line != nil {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if line := c.open[id]; line != nil {
 		return line, nil
 	}
 	return nil, errNoLine
@@ -191,8 +132,8 @@ func (c *connection) Read(ctx context.Context, id int64) ([]*relaythrift.Frame, 
 
 // Run implements relaythrift.Relay.
 func (c *connection) Run(ctx context.Context, input []byte, limitMilliseconds int64) (*relaythrift.Answer, error) {
-	near, far := rpc.Pair(c.peer, c.l.url.String())
-	if err := c.l.Hand(ctx, far); err != nil {
+	near, far := rpc.Pair(c.peer, c.at)
+	if err := c.to.Hand(ctx, far); err != nil {
 		return nil, &relaythrift.Failed{Status: 1, Message: "the server was stopped"}
 	}
 	var out, messages bytes.Buffer

@@ -4,7 +4,6 @@ package thrift
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -25,38 +24,10 @@ var Transport = transport.Transport{
 	Summary:  "Thrift, for programs in any language, too",
 	Options:  tlsoption.Options,
 	Blocks:   true,
-	Sender:   sender,
-	Receiver: receiver,
-	Dial:     dial,
+	Sender:   link.Sender(dialer),
+	Receiver: link.Receiver(listen),
+	Dial:     link.Dial(dialer),
 	Listen:   listen,
-}
-
-func sender(ctx context.Context, u transport.URL, o transport.Options) (transport.Sender, error) {
-	d, err := newDialer(u)
-	if err != nil {
-		return nil, err
-	}
-	return link.NewSender(ctx, u.String(), d.dial, o)
-}
-
-func receiver(ctx context.Context, u transport.URL, o transport.Options) (transport.Receiver, error) {
-	l, err := listen(ctx, u, o)
-	if err != nil {
-		return nil, err
-	}
-	return link.NewReceiver(ctx, l, o)
-}
-
-func dial(ctx context.Context, u transport.URL, o transport.Options) (c transport.Conn, err error) {
-	d, err := newDialer(u)
-	if err != nil {
-		return nil, err
-	}
-	err = link.Retry(ctx, o, u.String(), func() error {
-		c, err = d.dial(ctx)
-		return err
-	})
-	return c, err
 }
 
 // protocol is that of a connection.
@@ -66,18 +37,10 @@ func protocol(c net.Conn) apache.TProtocol {
 	return apache.NewTCompactProtocolConf(framed, limits)
 }
 
-type dialer struct {
-	address string
-	tls     *tls.Config // nil: none
-}
-
-func newDialer(u transport.URL) (*dialer, error) {
-	_, address, err := socket.Address(u)
-	if err != nil {
-		return nil, err
-	}
-	config, err := tlsoption.Client(u)
-	return &dialer{address, config}, err
+// dialer is a link.Dialer.
+func dialer(u transport.URL, o transport.Options) (link.Connect, error) {
+	d, err := socket.NewDialer(u)
+	return func(ctx context.Context) (transport.Conn, error) { return open(ctx, d) }, err
 }
 
 // conn is a line that was opened: a call waits for its answer, so there is a
@@ -91,10 +54,11 @@ type conn struct {
 	come    []*relaythrift.Frame // and not received yet
 }
 
-func (d *dialer) dial(ctx context.Context) (transport.Conn, error) {
-	c := &conn{address: d.address}
+// open opens a line.
+func open(ctx context.Context, d socket.Dialer) (transport.Conn, error) {
+	c := &conn{address: d.Address}
 	for i := range c.wires {
-		wire, err := socket.Connect(ctx, "tcp", d.address, d.tls)
+		wire, err := d.Connect(ctx)
 		if err != nil {
 			c.hangUp()
 			return nil, err

@@ -10,6 +10,9 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
+	"strings"
+	"time"
 
 	"pipeworks/internal/transport"
 )
@@ -23,21 +26,34 @@ var Options = []transport.Option{
 	{Name: "tls-key", Usage: "file of its key"},
 }
 
-// mode is what the options ask for.
+var modes = []string{"disabled", "required", "verify-ca", "verify-identity"}
+
+// mode is what the options ask for. What would be encrypted but for a slip of
+// the pen is an error.
 func mode(u transport.URL) (string, error) {
-	switch m := u.Option("tls"); m {
-	case "disabled", "required", "verify-ca", "verify-identity":
-		return m, nil
-	case "":
-		for _, o := range Options[1:] {
-			if u.Option(o.Name) != "" {
-				return "verify-identity", nil
-			}
+	preset := "disabled"
+	for _, o := range Options[1:] {
+		switch {
+		case !u.Query.Has(o.Name):
+		case u.Option(o.Name) == "":
+			return "", u.Errorf("option %s=: it is the name of a file", o.Name)
+		case u.Option("tls") == "disabled":
+			return "", u.Errorf("option %s goes with no tls=disabled", o.Name)
+		default:
+			preset = "verify-identity"
 		}
-		return "disabled", nil
-	default:
-		return "", u.Errorf("option tls=%s: it is one of disabled, required, verify-ca, verify-identity", m)
 	}
+	if u.Query.Has("tls-key") && !u.Query.Has("tls-cert") {
+		return "", u.Errorf("option tls-key goes with tls-cert")
+	}
+	if !u.Query.Has("tls") {
+		return preset, nil
+	}
+	m := u.Option("tls")
+	if !slices.Contains(modes, m) {
+		return "", u.Errorf("option tls=%s: it is one of %s", m, strings.Join(modes, ", "))
+	}
+	return m, nil
 }
 
 // Client is the configuration of who connects; nil: not encrypted.
@@ -132,8 +148,13 @@ func authorities(u transport.URL) (*x509.CertPool, error) {
 	return pool, nil
 }
 
+// handshakeTime is how long the other side may take.
+const handshakeTime = 10 * time.Second
+
 // Handshake makes c, which it closes if it fails, an encrypted connection.
 func Handshake(ctx context.Context, c *tls.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
+	defer cancel()
 	err := c.HandshakeContext(ctx)
 	if err == nil {
 		return nil
