@@ -24,8 +24,9 @@ endif
 .PHONY: build test demo lint format vet golangci shellcheck fuzz bench figures install completions packages clean help
 
 # What writes the manual pages of urfave/cli is left out, and code that runs once
-# at the start is not inlined: a tool is smaller by a twentieth.
-COLD = text/template/... github.com/urfave/... regexp/... net crypto/x509/... encoding/asn1 math/big
+# at the start, or for each connection, is not inlined: a tool is smaller by a
+# twentieth.
+COLD = text/template/... github.com/urfave/... regexp/... net crypto/tls crypto/x509/... encoding/asn1 math/big
 BUILD = CGO_ENABLED=0 go build -trimpath -tags urfave_cli_no_docs $(COLD:%=-gcflags=%=-l) -ldflags='-s -w'
 
 build: ## build the tools into bin/

@@ -4,6 +4,7 @@
 package grpc
 
 import (
+	"context"
 	"time"
 
 	"google.golang.org/grpc/keepalive"
@@ -20,9 +21,9 @@ var Transport = transport.Transport{
 	Summary:  "gRPC, for programs in any language, too",
 	Options:  tlsoption.Options,
 	Blocks:   true,
-	Sender:   link.Sender(lineDialer),
-	Receiver: link.Receiver(listenLines),
-	Dial:     link.Dial(callDialer),
+	Sender:   sender,
+	Receiver: receiver,
+	Dial:     dial,
 	Listen:   listenCalls,
 }
 
@@ -35,6 +36,18 @@ const (
 	// answer.
 	silence, answerTime = 15 * time.Second, 10 * time.Second
 )
+
+func sender(ctx context.Context, u transport.URL, o transport.Options) (transport.Sender, error) {
+	return link.NewSender(ctx, u, o, lineDialer)
+}
+
+func receiver(ctx context.Context, u transport.URL, o transport.Options) (transport.Receiver, error) {
+	return link.NewReceiver(ctx, u, o, listenLines)
+}
+
+func dial(ctx context.Context, u transport.URL, o transport.Options) (transport.Conn, error) {
+	return link.Dial(ctx, u, o, callDialer)
+}
 
 // aliveClient and aliveServer notice that a peer is gone without a word.
 var (

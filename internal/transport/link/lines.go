@@ -15,44 +15,38 @@ type Dialer func(u transport.URL, o transport.Options) (Connect, error)
 // Listen lets lines in where a URL leads.
 type Listen func(ctx context.Context, u transport.URL, o transport.Options) (transport.Listener, error)
 
-// Sender sends messages over lines, as transport.Transport has it. It waits
+// NewSender sends messages over lines, as transport.Transport has it. It waits
 // until the other side answers.
-func Sender(d Dialer) func(context.Context, transport.URL, transport.Options) (transport.Sender, error) {
-	return func(ctx context.Context, u transport.URL, o transport.Options) (transport.Sender, error) {
-		connect, err := d(u, o)
-		if err != nil {
-			return nil, err
-		}
-		return newSender(ctx, u.String(), connect, o)
+func NewSender(ctx context.Context, u transport.URL, o transport.Options, d Dialer) (transport.Sender, error) {
+	connect, err := d(u, o)
+	if err != nil {
+		return nil, err
 	}
+	return newSender(ctx, u.String(), connect, o)
 }
 
-// Receiver receives messages from whoever comes. A sender whose line broke has
-// the timeout of the options, by default 30 s, to come back.
-func Receiver(listen Listen) func(context.Context, transport.URL, transport.Options) (transport.Receiver, error) {
-	return func(ctx context.Context, u transport.URL, o transport.Options) (transport.Receiver, error) {
-		if o.Group != "" {
-			return nil, u.Errorf("there are no groups of receivers: one takes all")
-		}
-		l, err := listen(ctx, u, o)
-		if err != nil {
-			return nil, err
-		}
-		return newReceiver(ctx, l, o), nil
+// NewReceiver receives messages from whoever comes. A sender whose line broke
+// has the timeout of the options, by default 30 s, to come back.
+func NewReceiver(ctx context.Context, u transport.URL, o transport.Options, listen Listen) (transport.Receiver, error) {
+	if o.Group != "" {
+		return nil, u.Errorf("there are no groups of receivers: one takes all")
 	}
+	l, err := listen(ctx, u, o)
+	if err != nil {
+		return nil, err
+	}
+	return newReceiver(ctx, l, o), nil
 }
 
 // Dial opens a line for a call, as soon as the other side can be reached.
-func Dial(d Dialer) func(context.Context, transport.URL, transport.Options) (transport.Conn, error) {
-	return func(ctx context.Context, u transport.URL, o transport.Options) (c transport.Conn, err error) {
-		connect, err := d(u, o)
-		if err != nil {
-			return nil, err
-		}
-		err = Retry(ctx, o, u.String(), func() error {
-			c, err = connect(ctx)
-			return err
-		})
-		return c, err
+func Dial(ctx context.Context, u transport.URL, o transport.Options, d Dialer) (c transport.Conn, err error) {
+	connect, err := d(u, o)
+	if err != nil {
+		return nil, err
 	}
+	err = Retry(ctx, o, u.String(), func() error {
+		c, err = connect(ctx)
+		return err
+	})
+	return c, err
 }

@@ -26,9 +26,9 @@ var TCP = transport.Transport{
 	Summary:  "a TCP connection, to another machine or this one",
 	Options:  tlsoption.Options,
 	Blocks:   true,
-	Sender:   link.Sender(dialer),
-	Receiver: link.Receiver(listen),
-	Dial:     link.Dial(dialer),
+	Sender:   sender,
+	Receiver: receiver,
+	Dial:     dial,
 	Listen:   listen,
 }
 
@@ -41,9 +41,9 @@ var Unix = transport.Transport{
 		{Name: "mode", Usage: "permissions of the socket, octal (0600)"},
 	},
 	Blocks:   true,
-	Sender:   link.Sender(dialer),
-	Receiver: link.Receiver(listen),
-	Dial:     link.Dial(dialer),
+	Sender:   sender,
+	Receiver: receiver,
+	Dial:     dial,
 	Listen:   listen,
 	List:     list,
 	Remove:   remove,
@@ -56,12 +56,24 @@ var Unixgram = transport.Transport{
 	Summary:  "a unix datagram socket",
 	Options:  Unix.Options,
 	Blocks:   true,
-	Sender:   link.Sender(dialer),
-	Receiver: link.Receiver(listen),
-	Dial:     link.Dial(dialer),
+	Sender:   sender,
+	Receiver: receiver,
+	Dial:     dial,
 	Listen:   listen,
 	List:     list,
 	Remove:   remove,
+}
+
+func sender(ctx context.Context, u transport.URL, o transport.Options) (transport.Sender, error) {
+	return link.NewSender(ctx, u, o, dialer)
+}
+
+func receiver(ctx context.Context, u transport.URL, o transport.Options) (transport.Receiver, error) {
+	return link.NewReceiver(ctx, u, o, listen)
+}
+
+func dial(ctx context.Context, u transport.URL, o transport.Options) (transport.Conn, error) {
+	return link.Dial(ctx, u, o, dialer)
 }
 
 // dialer is a link.Dialer.

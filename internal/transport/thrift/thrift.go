@@ -24,10 +24,22 @@ var Transport = transport.Transport{
 	Summary:  "Thrift, for programs in any language, too",
 	Options:  tlsoption.Options,
 	Blocks:   true,
-	Sender:   link.Sender(dialer),
-	Receiver: link.Receiver(listen),
-	Dial:     link.Dial(dialer),
+	Sender:   sender,
+	Receiver: receiver,
+	Dial:     dial,
 	Listen:   listen,
+}
+
+func sender(ctx context.Context, u transport.URL, o transport.Options) (transport.Sender, error) {
+	return link.NewSender(ctx, u, o, dialer)
+}
+
+func receiver(ctx context.Context, u transport.URL, o transport.Options) (transport.Receiver, error) {
+	return link.NewReceiver(ctx, u, o, listen)
+}
+
+func dial(ctx context.Context, u transport.URL, o transport.Options) (transport.Conn, error) {
+	return link.Dial(ctx, u, o, dialer)
 }
 
 // protocol is that of a connection.
