@@ -49,11 +49,14 @@ func newTaken(r transport.Receiver, pipe *os.File, bytes bool) *taken {
 // add says that messages were written, and how many bytes in all up to each.
 func (t *taken) add(ends []int64, messages []transport.Message) {
 	t.mu.Lock()
+	idle := len(t.written) == 0
 	for i, m := range messages {
 		t.written = append(t.written, written{ends[i], m})
 	}
 	t.mu.Unlock()
-	t.nudge()
+	if idle {
+		t.nudge()
+	}
 }
 
 func (t *taken) nudge() {
@@ -69,7 +72,7 @@ const stays = 25 * time.Millisecond
 
 // The pauses between looks into the pipe, while nothing new is written.
 const (
-	firstLook = 100 * time.Microsecond
+	firstLook = 500 * time.Microsecond
 	lastLook  = 2 * time.Millisecond
 )
 
@@ -89,7 +92,6 @@ func (t *taken) run() {
 			pause = firstLook
 		}
 		select {
-		case <-t.wake:
 		case <-time.After(pause):
 		case <-t.stop:
 			t.look()

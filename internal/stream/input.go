@@ -26,9 +26,11 @@ const Stdin = "stdin"
 
 // Input is one named source of bytes.
 //
-// A goroutine reads ahead by a few blocks, so that reading overlaps with the
-// work and so that Read can return as soon as the context is done: a read of
-// standard input itself cannot be interrupted.
+// A goroutine, the pump, reads ahead by a few blocks, so that reading overlaps
+// with the work and so that Read can return as soon as the context is done: a
+// read of standard input itself cannot be interrupted. A pipe is ahead by what
+// is in it, and what is there can be read without the pump, which would only
+// hand it over: it waits for more.
 type Input struct {
 	ctx    context.Context
 	name   string
@@ -38,6 +40,9 @@ type Input struct {
 	stop   chan struct{}
 	once   sync.Once
 	onIdle func() error
+
+	pipe  *os.File // what Read reads without the pump where that need not wait; nil: there is none
+	asked bool     // the pump has been given memory: for a block of the pipe, or for reading ahead
 
 	buf  []byte // the block in hand, returned to free once it is consumed
 	rest []byte // what of buf has not been read yet
@@ -56,12 +61,13 @@ type block struct {
 // Close or the end of ctx. It does not close r.
 func NewInput(ctx context.Context, name string, r io.Reader) *Input {
 	in := newInput(ctx, name, nil)
+	in.readPipe(r)
 	go in.pump(source{in, r})
 	return in
 }
 
 func newInput(ctx context.Context, name string, meter *progress.Meter) *Input {
-	in := &Input{
+	return &Input{
 		ctx:    ctx,
 		name:   name,
 		meter:  meter,
@@ -69,10 +75,6 @@ func newInput(ctx context.Context, name string, meter *progress.Meter) *Input {
 		free:   make(chan []byte, 4),
 		stop:   make(chan struct{}),
 	}
-	for range cap(in.free) {
-		in.free <- nil
-	}
-	return in
 }
 
 // pumpFile opens the file, here and not before, since opening a FIFO waits for
@@ -127,6 +129,17 @@ func isFIFO(path string) bool {
 	return err == nil && info.Mode()&fs.ModeNamedPipe != 0
 }
 
+// readPipe lets Read read r, the source, if that is a pipe.
+func (in *Input) readPipe(r io.Reader) {
+	f, ok := r.(*os.File)
+	if !ok {
+		return
+	}
+	if info, err := f.Stat(); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		in.pipe = f
+	}
+}
+
 // pump is the only reader of the source. It ends at the first error, or at the
 // first block that nobody wants any more.
 func (in *Input) pump(r io.Reader) {
@@ -148,10 +161,7 @@ func (in *Input) pump(r io.Reader) {
 			in.free <- buf
 		}
 		if err != nil {
-			if err != io.EOF {
-				err = fmt.Errorf("read %s: %w", in.name, bare(err))
-			}
-			in.send(block{err: err})
+			in.send(block{err: in.wrap(err)})
 			return
 		}
 	}
@@ -188,24 +198,53 @@ func (in *Input) Read(p []byte) (int, error) {
 			in.rest = in.rest[n:]
 			return n, nil
 		}
+		if in.pipe != nil && !in.asked && len(p) >= directSize && ready(in.pipe) {
+			n, err := in.pipe.Read(p)
+			in.meter.AddBytes(n)
+			in.err = in.wrap(err)
+			return n, in.err
+		}
 		in.next()
 	}
 }
 
+// directSize is the shortest read that a pipe is asked for by itself.
+const directSize = 16 << 10
+
+// wrap is the error of a read, with what was read. io.EOF is none.
+func (in *Input) wrap(err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	return fmt.Errorf("read %s: %w", in.name, bare(err))
+}
+
 // next waits for the next block or the end of the context.
 func (in *Input) next() {
-	if in.buf != nil {
-		in.free <- in.buf
-		in.buf = nil
-	}
+	in.ask()
 	select {
 	case b := <-in.blocks:
 		if b.idle && in.onIdle != nil {
 			b.err = in.onIdle()
 		}
 		in.buf, in.rest, in.err = b.data, b.data, b.err
+		in.asked = in.asked && (in.pipe == nil || b.idle)
 	case <-in.ctx.Done():
 	}
+}
+
+// ask gives the pump memory: for one block of a pipe, else for several.
+func (in *Input) ask() {
+	switch {
+	case in.asked && in.buf == nil: // it has it all
+	case in.asked, in.pipe != nil:
+		in.free <- in.buf
+	default:
+		for range cap(in.free) {
+			in.free <- nil
+		}
+	}
+	in.asked, in.buf = true, nil
 }
 
 // Close lets the pump end. It does not wait for a read that is under way:

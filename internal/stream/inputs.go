@@ -71,7 +71,7 @@ func (s Inputs) ReadsStdin() bool {
 // changes nothing.
 func (s Inputs) Widen(bytes int) {
 	if f, ok := s.Stdin.(*os.File); ok && s.ReadsStdin() {
-		widenPipe(f, bytes)
+		WidenPipe(f, bytes)
 	}
 }
 
@@ -107,6 +107,9 @@ func (s Inputs) Each(ctx context.Context, fn func(*Input) error) error {
 func (s Inputs) open(ctx context.Context, name string) *Input {
 	if name == "-" {
 		in := newInput(ctx, Stdin, s.Meter)
+		if s.Content == nil {
+			in.readPipe(s.Stdin)
+		}
 		go in.pumpContent(s.Stdin, s.Content)
 		return in
 	}

@@ -53,7 +53,7 @@ func (o *Output) Lead(text string) { o.lead = []byte(text) }
 // nothing.
 func (o *Output) Widen(bytes int) {
 	if f, ok := o.w.(*os.File); ok {
-		widenPipe(f, bytes)
+		WidenPipe(f, bytes)
 	}
 }
 

@@ -6,7 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func widenPipe(f *os.File, bytes int) {
+// WidenPipe asks for room for so many bytes in a pipe, so that its two ends wait
+// for each other less often. What is no pipe, or a no, changes nothing.
+func WidenPipe(f *os.File, bytes int) {
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return

@@ -20,7 +20,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"sync"
 
 	"pipeworks/internal/transport"
 )
@@ -78,21 +77,4 @@ func parseGreeting(b []byte) (g greeting, err error) {
 	g.stream = b[1] == 1
 	copy(g.session[:], b[2:])
 	return g, nil
-}
-
-// buffers are those of messages that are done with, for the next ones.
-var buffers sync.Pool
-
-// buffer returns one of length n.
-func buffer(n int) []byte {
-	if b, ok := buffers.Get().(*[]byte); ok && cap(*b) >= n {
-		return (*b)[:n]
-	}
-	return make([]byte, n)
-}
-
-func recycle(b []byte) {
-	if cap(b) > 0 && cap(b) <= 1<<20 { // what a single long record took goes back to the system
-		buffers.Put(&b)
-	}
 }

@@ -88,7 +88,7 @@ func (r *receiver) serve(ctx context.Context, conn transport.Conn) error {
 	}
 	defer r.lose(in, conn)
 	for {
-		f, err := conn.Receive(buffer(4096))
+		f, err := conn.Receive(transport.Buffer(4096))
 		switch {
 		case err == io.EOF && r.isOver(in):
 			return nil
@@ -230,7 +230,7 @@ func (r *receiver) take(in *incoming, conn transport.Conn, f transport.Frame) er
 	}
 	switch {
 	case r.closed || in.conn != conn || f.Seq <= in.received:
-		recycle(f.Data)
+		transport.Recycle(f.Data)
 		return nil
 	case f.Seq != in.received+1:
 		return fmt.Errorf("message %d follows %d", f.Seq, in.received)
@@ -353,7 +353,7 @@ func (r *receiver) Ack(_ context.Context, messages []transport.Message) error {
 			d := messages[0].Handle.(*delivery)
 			if d.buf != nil && d.seq > in.done {
 				in.ahead[d.seq] = true
-				recycle(d.buf)
+				transport.Recycle(d.buf)
 				d.buf = nil
 			}
 			messages = messages[1:]

@@ -66,7 +66,7 @@ func (s *sender) Send(ctx context.Context, messages []transport.Message) error {
 		if err := s.wait(ctx, full); err != nil {
 			return err
 		}
-		body := buffer(len(m.Body))
+		body := transport.Buffer(len(m.Body))
 		copy(body, m.Body)
 		s.last++
 		s.queue = append(s.queue, queued{s.last, message + transport.FrameKind(m.Content), body})
@@ -340,7 +340,7 @@ func (s *sender) acked(seq uint64) {
 	}
 	// A body that is acknowledged was sent whole, so that nobody reads it now.
 	for i := range n {
-		recycle(s.queue[i].body)
+		transport.Recycle(s.queue[i].body)
 		s.queue[i].body = nil
 	}
 	s.queue = s.queue[n:]

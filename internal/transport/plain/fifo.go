@@ -9,6 +9,7 @@ import (
 
 	"pipeworks/internal/fifo"
 	"pipeworks/internal/framing"
+	"pipeworks/internal/stream"
 	"pipeworks/internal/transport"
 )
 
@@ -32,6 +33,9 @@ func fifoPath(u transport.URL) (string, error) {
 	return u.Path, err
 }
 
+// pipeSize is asked for, for a pipe that both ends seldom wait for.
+const pipeSize = 1 << 20
+
 func fifoSender(ctx context.Context, u transport.URL, o transport.Options) (transport.Sender, error) {
 	path, err := fifoPath(u)
 	if err != nil {
@@ -43,6 +47,7 @@ func fifoSender(ctx context.Context, u transport.URL, o transport.Options) (tran
 	if err != nil {
 		return nil, err
 	}
+	stream.WidenPipe(f, pipeSize)
 	s := &sender{o: o, flush: func(ctx context.Context) error { return fifo.Taken(ctx, f) }}
 	if o.Stream || o.Framing == framing.Length {
 		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -95,8 +95,12 @@ type arrival struct {
 	err      error
 }
 
-// block is the Handle of a message: where it begins and ends.
-type block struct{ begin, end int64 }
+// block is the Handle of a message: where it begins and ends, and the memory
+// that nobody else shares.
+type block struct {
+	begin, end int64
+	buf        []byte
+}
 
 // newReceiver reads from in, from which begun bytes were read before. io.EOF is
 // the end. The function close ends a read that waits.
@@ -217,16 +221,18 @@ func (r *receiver) messages(records []byte) (messages []transport.Message, err e
 		return nil, errors.New("what comes is a byte stream: --stream receives it")
 	}
 	r.started = true
-	records = bytes.Clone(records)
 	if !r.o.Stream {
-		at := block{r.read, r.read + int64(len(records))}
+		body := transport.Buffer(len(records))
+		copy(body, records)
+		at := &block{r.read, r.read + int64(len(body)), body}
 		r.read = at.end
-		return []transport.Message{{Body: records, Content: transport.Packed(r.o.Framing), Handle: at}}, nil
+		return []transport.Message{{Body: body, Content: transport.Packed(r.o.Framing), Handle: at}}, nil
 	}
+	records = bytes.Clone(records)
 	for len(records) > 0 {
 		var piece []byte
 		piece, records = framing.Length.Next(records)
-		at := block{r.read, r.read + int64(len(piece))}
+		at := &block{begin: r.read, end: r.read + int64(len(piece))}
 		r.read = at.end
 		messages = append(messages, transport.Message{Body: framing.Length.Bare(piece), Content: transport.Piece, Handle: at})
 	}
@@ -235,14 +241,15 @@ func (r *receiver) messages(records []byte) (messages []transport.Message, err e
 
 // Ack implements transport.Receiver.
 func (r *receiver) Ack(_ context.Context, messages []transport.Message) error {
-	if r.done == nil {
-		return nil
-	}
 	r.acks.Lock()
 	defer r.acks.Unlock()
 	for _, m := range messages {
-		at := m.Handle.(block)
-		r.ahead[at.begin] = at.end
+		at := m.Handle.(*block)
+		transport.Recycle(at.buf)
+		at.buf = nil
+		if r.done != nil {
+			r.ahead[at.begin] = at.end
+		}
 	}
 	before := r.acked
 	for end, ok := r.ahead[r.acked]; ok; end, ok = r.ahead[r.acked] {
