@@ -100,21 +100,17 @@ func (w *CountedWriter) ReadBack() ([]byte, error) {
 
 // takeBack opens the very pipe for reading, whatever stands at its path.
 func (w *CountedWriter) takeBack(read func(fd int) (int, error)) (n int, err error) {
-	conn, err := w.f.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	controlErr := conn.Control(func(fd uintptr) {
-		var r int
-		if r, err = unix.Open(fmt.Sprintf("/dev/fd/%d", fd), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err != nil {
-			return
+	err = control(w.f, func(fd int) error {
+		r, err := unix.Open(fmt.Sprintf("/dev/fd/%d", fd), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
 		}
-		if n, err = read(r); errors.Is(err, unix.EAGAIN) {
+		if n, err = read(r); err == unix.EAGAIN {
 			err = nil // it is empty
 		}
-		err = errors.Join(err, unix.Close(r))
+		return errors.Join(err, unix.Close(r))
 	})
-	return max(n, 0), errors.Join(controlErr, err)
+	return max(n, 0), err
 }
 
 // Close closes the pipe.

@@ -148,17 +148,13 @@ func (d *Dir) Open(name string, flag int) (*os.File, error) {
 }
 
 func (d *Dir) openat(name string, flag int) (fd int, err error) {
-	conn, err := d.f.SyscallConn()
-	if err != nil {
-		return -1, err
-	}
-	openErr := error(unix.EINTR)
-	err = conn.Control(func(dirfd uintptr) {
-		for openErr == unix.EINTR {
-			fd, openErr = unix.Openat(int(dirfd), name, flag, 0)
+	err = control(d.f, func(dir int) (err error) {
+		for err = unix.EINTR; err == unix.EINTR; {
+			fd, err = unix.Openat(dir, name, flag, 0)
 		}
+		return err
 	})
-	return fd, errors.Join(err, openErr)
+	return fd, err
 }
 
 // Names are the names in the directory.

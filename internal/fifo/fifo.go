@@ -123,32 +123,42 @@ func Within(ctx context.Context, wait time.Duration, cause error) (context.Conte
 	return context.WithTimeoutCause(ctx, wait, cause)
 }
 
-// poll waits for one of the events and those that need no asking: POLLERR at a
-// write end without a reader, POLLHUP at a read end that a writer has left.
-func poll(f *os.File, events int16, wait time.Duration) (there int16) {
+// control calls do with the descriptor of f, which stays open meanwhile.
+func control(f *os.File, do func(fd int) error) error {
 	conn, err := f.SyscallConn()
 	if err != nil {
-		return 0
+		return err
 	}
-	_ = conn.Control(func(fd uintptr) { there = pollFd(fd, events, wait) })
+	if closed := conn.Control(func(fd uintptr) { err = do(int(fd)) }); closed != nil {
+		return closed
+	}
+	return err
+}
+
+// poll tells which of the events are there, and of those that need no asking:
+// POLLERR at a write end without a reader, POLLHUP at a read end that a writer
+// has left.
+func poll(f *os.File, events int16) (there int16) {
+	_ = control(f, func(fd int) (err error) {
+		there, err = pollFd(fd, events)
+		return err
+	})
 	return there
 }
 
-func pollFd(fd uintptr, events int16, wait time.Duration) int16 {
+func pollFd(fd int, events int16) (int16, error) {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
-	if _, err := unix.Poll(fds, int(wait.Milliseconds())); err != nil {
-		return 0
-	}
-	return fds[0].Revents
+	_, err := unix.Poll(fds, 0)
+	return fds[0].Revents, err
 }
 
 // IsRead reports whether anybody has the pipe, of which f is a write end, open
 // for reading.
-func IsRead(f *os.File) bool { return poll(f, 0, 0)&unix.POLLERR == 0 }
+func IsRead(f *os.File) bool { return poll(f, 0)&unix.POLLERR == 0 }
 
 // Quiet reports whether a read end has nothing to read, and somebody who may
 // write.
-func Quiet(f *os.File) bool { return poll(f, unix.POLLIN, 0) == 0 }
+func Quiet(f *os.File) bool { return poll(f, unix.POLLIN) == 0 }
 
 // WatchReader calls gone when nobody has the pipe, of which w is a write end,
 // open for reading any more. The function it returns ends the watch.
@@ -172,7 +182,7 @@ func WatchReader(w *os.File, gone func()) (stop func(), err error) {
 		defer close(done)
 		err := conn.Write(func(uintptr) bool { return !IsRead(w) })
 		// A pipe that a shell has made blocks, and has to be waited for in another way.
-		if err == nil || !errors.Is(err, os.ErrClosed) && waitUnread(conn, stopped) {
+		if err == nil || !errors.Is(err, os.ErrClosed) && waitUnread(watched, stopped) {
 			gone()
 		}
 	}()
@@ -189,35 +199,28 @@ const lookTime = 50 * time.Millisecond
 
 // waitUnread waits until nobody reads the pipe of which w is a write end, or
 // the other end of stopped is closed.
-func waitUnread(w syscall.RawConn, stopped *os.File) (unread bool) {
-	stop, err := stopped.SyscallConn()
-	if err != nil {
-		return false
-	}
-	_ = stop.Control(func(stop uintptr) {
-		_ = w.Control(func(fd uintptr) {
+func waitUnread(w, stopped *os.File) (unread bool) {
+	_ = control(stopped, func(stop int) error {
+		return control(w, func(fd int) error {
 			fds := []unix.PollFd{{Fd: int32(fd)}, {Fd: int32(stop), Events: unix.POLLIN}}
 			for fds[0].Revents&unix.POLLERR == 0 && fds[1].Revents == 0 {
 				if _, err := unix.Poll(fds, int(lookTime.Milliseconds())); err != nil && err != unix.EINTR {
-					return
+					return err
 				}
 			}
 			unread = fds[0].Revents&unix.POLLERR != 0
+			return nil
 		})
 	})
 	return unread
 }
 
 func duplicate(f *os.File) (*os.File, error) {
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	fd, dupErr := -1, error(nil)
-	err = conn.Control(func(old uintptr) {
-		fd, dupErr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0)
-	})
-	if err = errors.Join(err, dupErr); err != nil {
+	fd := -1
+	if err := control(f, func(old int) (err error) {
+		fd, err = unix.FcntlInt(uintptr(old), unix.F_DUPFD_CLOEXEC, 0)
+		return err
+	}); err != nil {
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), f.Name()), nil
@@ -229,31 +232,21 @@ func unread(f *os.File) bool { return Unread(f) > 0 }
 // Unread is how many bytes in the pipe, of which f is either end, nobody has
 // taken yet.
 func Unread(f *os.File) (bytes int) {
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return 0
-	}
-	_ = conn.Control(func(fd uintptr) {
-		if n, err := unix.IoctlGetInt(int(fd), fionread); err == nil {
-			bytes = n
-		}
+	_ = control(f, func(fd int) (err error) {
+		bytes, err = unix.IoctlGetInt(fd, fionread)
+		return err
 	})
 	return bytes
 }
 
 // flock locks or unlocks the file, for all who have it open.
 func flock(f *os.File, how int) error {
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var lockErr error
-	err = conn.Control(func(fd uintptr) {
-		for lockErr = unix.EINTR; lockErr == unix.EINTR; {
-			lockErr = unix.Flock(int(fd), how)
+	return control(f, func(fd int) (err error) {
+		for err = unix.EINTR; err == unix.EINTR; {
+			err = unix.Flock(fd, how)
 		}
+		return err
 	})
-	return errors.Join(err, lockErr)
 }
 
 // bare takes the operation and path off a file error, for messages that name

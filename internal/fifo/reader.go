@@ -113,7 +113,8 @@ func (r *Reader) tryOnce(fd uintptr, read func(fd int) (int, error)) (n int, err
 func (r *Reader) atEnd(fd uintptr) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.released || !r.away && pollFd(fd, unix.POLLIN, 0)&unix.POLLHUP != 0
+	events, _ := pollFd(int(fd), unix.POLLIN)
+	return r.released || !r.away && events&unix.POLLHUP != 0
 }
 
 // takeLate takes what is in the pipe, without waiting.
@@ -186,7 +187,7 @@ func (r *Reader) SetDeadline(t time.Time) {
 }
 
 // Ready reports whether there is data to read.
-func (r *Reader) Ready() bool { return poll(r.f, unix.POLLIN, 0)&unix.POLLIN != 0 }
+func (r *Reader) Ready() bool { return poll(r.f, unix.POLLIN)&unix.POLLIN != 0 }
 
 // Close closes the pipe. What is in it is lost, unless another process has it
 // open.

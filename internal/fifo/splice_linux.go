@@ -1,7 +1,6 @@
 package fifo
 
 import (
-	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -9,16 +8,12 @@ import (
 
 // splice moves what is in a pipe to an offset of a file.
 func splice(fd int, f *os.File, offset int64, size int) (n int, err error) {
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	controlErr := conn.Control(func(to uintptr) {
-		var moved int64
-		moved, err = unix.Splice(fd, nil, int(to), &offset, size, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
+	err = control(f, func(to int) error {
+		moved, err := unix.Splice(fd, nil, to, &offset, size, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
 		n = int(max(moved, 0))
+		return err
 	})
-	return n, errors.Join(controlErr, err)
+	return n, err
 }
 
 // markedSize is the size of a pipe that was marked: not what any has by itself.
