@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"pipeworks/internal/framing"
 	"pipeworks/internal/record"
 )
 
@@ -201,48 +200,6 @@ func TestRequests(t *testing.T) {
 	if got, err := in.next(); err != io.EOF {
 		t.Errorf("got %q, %v", got, err)
 	}
-}
-
-// pieces hands out what it holds so many bytes at a time.
-type pieces struct {
-	data []byte
-	size int
-}
-
-func (p *pieces) Read(buf []byte) (int, error) {
-	if len(p.data) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(buf, p.data[:min(p.size, len(p.data))])
-	p.data = p.data[n:]
-	return n, nil
-}
-
-// FuzzRequests: what is between the NULs is a request, in whatever pieces it
-// comes, unless it is too long; what has no NUL is none.
-func FuzzRequests(f *testing.F) {
-	for _, in := range []string{"", "\x00", "SELECT 1\x00SELECT 2\x00", "\x00\x00cut", strings.Repeat("x", 100) + "\x00y\x00"} {
-		f.Add([]byte(in), byte(3))
-	}
-	f.Fuzz(func(t *testing.T, in []byte, size byte) {
-		const limit = 20
-		requests := newRequests(nil, limit)
-		requests.in = bufio.NewReaderSize(&pieces{in, int(size) + 1}, 16) // which few bytes fill
-		want := bytes.Split(in, []byte{0})
-		for _, want := range want[:len(want)-1] {
-			got, err := requests.next()
-			if len(want) > limit {
-				if !errors.As(err, new(*framing.TooLongError)) {
-					t.Errorf("%d bytes: %v", len(want), err)
-				}
-			} else if !bytes.Equal(got, want) || err != nil {
-				t.Errorf("got %q, %v; want %q", got, err, want)
-			}
-		}
-		if got, err := requests.next(); err != io.EOF {
-			t.Errorf("then %q, %v", got, err)
-		}
-	})
 }
 
 func TestLeavesNothing(t *testing.T) {
