@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"sync"
 	"syscall"
-	"time"
 
 	"pipeworks/internal/coprocess"
 )
@@ -27,9 +26,6 @@ type RunSummary struct {
 	Failed   int `json:"failed"`
 	MergeSummary
 }
-
-// childGrace is how long commands that are told to end have time to do so.
-const childGrace = 2 * time.Second
 
 // Run runs commands and writes the records of their outputs to out, each in one
 // piece. The end of ctx, or of the output, is that of all commands. The error
@@ -105,17 +101,7 @@ func (r *run) command(ctx context.Context, line string) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	ended := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		group := -cmd.Process.Pid
-		_ = syscall.Kill(group, syscall.SIGTERM)
-		select {
-		case <-ended:
-		case <-time.After(childGrace):
-			_ = syscall.Kill(group, syscall.SIGKILL)
-		}
-	})
-	defer stop()
+	ended := coprocess.EndWith(ctx, cmd, out)
 	for err == nil {
 		err = in.take()
 	}
@@ -125,7 +111,7 @@ func (r *run) command(ctx context.Context, line string) error {
 		out.Close() // it writes for nobody
 	}
 	failure := cmd.Wait()
-	close(ended)
+	ended()
 	r.ended(ctx, line, failure)
 	if err == nil && failure == nil {
 		err = in.complete()

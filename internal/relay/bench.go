@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"pipeworks/internal/coprocess"
 	"pipeworks/internal/framing"
 	"pipeworks/internal/transport"
 )
@@ -174,7 +175,7 @@ func (b *bench) text() string {
 func (b *bench) start(ctx context.Context, args ...string) (f far, err error) {
 	cmd := exec.CommandContext(ctx, b.cfg.Self, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it cleans up
-	cmd.WaitDelay = childGrace
+	cmd.WaitDelay = coprocess.Grace
 	said := &lastLine{w: io.Discard}
 	cmd.Stderr = said
 	f.u = b.u

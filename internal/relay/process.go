@@ -9,15 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"sync"
-	"syscall"
 	"time"
 
 	"pipeworks/internal/coprocess"
 	"pipeworks/internal/transport/rpc"
 )
-
-// childGrace is how long a command that is told to end has time to do so.
-const childGrace = 2 * time.Second
 
 // process is a command, and where its streams come from and go to.
 type process struct {
@@ -51,11 +47,7 @@ func (p process) run(ctx context.Context) (e rpc.Exit) {
 		return failedStart(args[0], err)
 	}
 	begun := time.Now()
-	ended, killed := make(chan struct{}), make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(killed)
-		endGroup(cmd.Process.Pid, ended, stdout, stderr)
-	})
+	ended := coprocess.EndWith(ctx, cmd, stdout, stderr)
 	go func() {
 		if _, err := io.Copy(stdin, p.in); err == nil || ctx.Err() == nil { // it is whole, or not wanted
 			_ = stdin.Close()
@@ -66,10 +58,7 @@ func (p process) run(ctx context.Context) (e rpc.Exit) {
 	answer.Go(func() { pass(p.stderr, stderr) })
 	answer.Wait()
 	err = cmd.Wait()
-	close(ended)
-	if !stop() {
-		<-killed
-	}
+	ended()
 	e.Times.Run = time.Since(begun)
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		e.Status = coprocess.ExitStatus(exit)
@@ -87,20 +76,6 @@ func (p process) run(ctx context.Context) (e rpc.Exit) {
 func pass(to io.Writer, from io.ReadCloser) {
 	if _, err := io.Copy(to, from); err != nil {
 		from.Close()
-	}
-}
-
-// endGroup tells a group of processes to end, and kills what is left of it a
-// while after, or when its first process has ended.
-func endGroup(pid int, ended <-chan struct{}, pipes ...io.ReadCloser) {
-	_ = syscall.Kill(-pid, syscall.SIGTERM)
-	select {
-	case <-ended:
-	case <-time.After(childGrace):
-	}
-	_ = syscall.Kill(-pid, syscall.SIGKILL)
-	for _, p := range pipes { // somebody outside of the group may have them, too
-		p.Close()
 	}
 }
 
