@@ -1,7 +1,6 @@
 package fifomerge
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -42,34 +41,10 @@ func (g Guard) setup(d sqltext.Dialect) string {
 
 // check refuses a statement. It says no too often rather than too rarely.
 func (g Guard) check(sql []byte) error {
-	if g.ReadOnly && !onlyReads(sql) {
+	if g.ReadOnly && !sqltext.OnlyReads(sql) {
 		return errReadOnly
 	}
 	return nil
-}
-
-// onlyReads reports whether a statement is a query, and one that writes no file
-// on the server's machine. Nothing that could change the session passes.
-func onlyReads(sql []byte) bool {
-	switch verb(sql) {
-	case "SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "DESCRIBE", "DESC":
-	case "":
-		if len(sql) == 0 || sql[0] != '(' {
-			return false
-		}
-	default:
-		return false
-	}
-	upper := bytes.ToUpper(sql)
-	return !bytes.Contains(upper, []byte("OUTFILE")) && !bytes.Contains(upper, []byte("DUMPFILE"))
-}
-
-// verb is the word that a statement begins with, in upper case.
-func verb(sql []byte) string {
-	if bytes.HasPrefix(sql, []byte("/*")) {
-		return "" // what stands in /*! … */ some servers run, and others do not
-	}
-	return sqltext.Verb(sql)
 }
 
 // begin is the context of a question, for which the client may have a shorter

@@ -56,12 +56,52 @@ func TestKinds(t *testing.T) {
 		{"TRUNCATE t", commits, ordinary},
 		{"LOCK TABLES t WRITE", commits, ordinary},
 		{"PREPARE s FROM 'SELECT 1'", bound, ordinary},
+		{"END", ordinary, control},
+		{"SELECT 1; COMMIT", control, ordinary},
+		{"SET @a = 1; INSERT INTO t VALUES (@a)", ordinary, ordinary},
+		{"SELECT 'x'';COMMIT' /* ; COMMIT */ -- ; COMMIT", ordinary, ordinary},
+		{"BEGIN NOT ATOMIC INSERT INTO t VALUES (1); COMMIT; END", control, ordinary},
+		{"CREATE PROCEDURE p() BEGIN START TRANSACTION; COMMIT; END", commits, ordinary},
 	} {
 		if got := kindOf([]byte(tt.text), sqltext.MySQL); got != tt.mysql {
 			t.Errorf("MySQL: %s: %d, want %d", tt.text, got, tt.mysql)
 		}
 		if got := kindOf([]byte(tt.text), sqltext.SQLite); got != tt.sqlite {
 			t.Errorf("SQLite: %s: %d, want %d", tt.text, got, tt.sqlite)
+		}
+	}
+}
+
+func TestMayWrite(t *testing.T) {
+	for _, tt := range []struct {
+		text          string
+		mysql, sqlite bool
+	}{
+		{"SELECT 1", false, false},
+		{"SELECT 1 INTO OUTFILE '/tmp/x'", true, true},
+		{"INSERT INTO t VALUES (1)", false, false}, // which the session refuses
+		{"SAVEPOINT s", false, false},
+		{"ROLLBACK TO s", false, false},
+		{"BEGIN", false, false},
+		{"START TRANSACTION READ WRITE", true, true},
+		{"BEGIN NOT ATOMIC SET SESSION TRANSACTION READ WRITE; END", true, true},
+		{"SET NAMES utf8mb4", false, true},
+		{"SET @a = 1", false, true},
+		{"SET @a = 1, sql_mode = ''", true, true},
+		{"USE shop", false, true},
+		{"PRAGMA query_only = 0", true, true},
+		{"VACUUM INTO 'x'", true, true},
+		{"CREATE TABLE t (i INT)", true, true},
+		{"LOAD DATA INFILE 'x' INTO TABLE t", true, true},
+		{"KILL 1", true, true},
+		{"SHUTDOWN", true, true},
+		{"EXECUTE s", true, true},
+	} {
+		if got := mayWrite([]byte(tt.text), sqltext.MySQL); got != tt.mysql {
+			t.Errorf("MySQL: %s: %t", tt.text, got)
+		}
+		if got := mayWrite([]byte(tt.text), sqltext.SQLite); got != tt.sqlite {
+			t.Errorf("SQLite: %s: %t", tt.text, got)
 		}
 	}
 }

@@ -11,11 +11,11 @@ import (
 type kind uint8
 
 const (
-	ordinary  kind = iota
-	ofSession      // it sets up the session, which a new connection has to be again
-	control        // it begins or ends a transaction
-	commits        // MySQL: it commits what came before it, and itself
-	bound          // it leaves in the session what nothing but itself can restore
+	ofSession kind = iota // it sets up the session, which a new connection has to be again
+	ordinary
+	bound   // it leaves in the session what nothing but itself can restore
+	commits // MySQL: it commits what came before it, and itself
+	control // it begins or ends a transaction
 )
 
 // implicit are the statements with which MySQL and MariaDB end a transaction
@@ -25,7 +25,23 @@ var implicit = []string{
 	"RENAME", "REPAIR", "RESET", "REVOKE", "STOP", "TRUNCATE", "UNINSTALL", "UNLOCK",
 }
 
+// kindOf is the kind of a statement, or of several that MySQL's client sends
+// together since it was told another delimiter: that of the one among them that
+// means most. A block of statements, between BEGIN NOT ATOMIC and END, is such a
+// one, too.
 func kindOf(text []byte, d sqltext.Dialect) kind {
+	k := kindOfFirst(text, d)
+	if d != sqltext.MySQL || k == commits || bytes.IndexByte(text, ';') < 0 { // a procedure has them in its body
+		return k
+	}
+	all := sqltext.NewTextScanner(text, sqltext.ScanOptions{EOFRun: true})
+	for st, err := all.Next(); err == nil; st, err = all.Next() {
+		k = max(k, kindOfFirst(st.Text, d))
+	}
+	return k
+}
+
+func kindOfFirst(text []byte, d sqltext.Dialect) kind {
 	words := append(sqltext.Words(text, 3), "", "", "")
 	second := words[1]
 	switch words[0] {
@@ -34,7 +50,7 @@ func kindOf(text []byte, d sqltext.Dialect) kind {
 			return ordinary
 		}
 		return control
-	case "COMMIT", "END", "XA":
+	case "COMMIT", "XA":
 		return control
 	case "ROLLBACK":
 		if second == "TO" || words[2] == "TO" {
@@ -44,6 +60,8 @@ func kindOf(text []byte, d sqltext.Dialect) kind {
 	}
 	if d == sqltext.SQLite {
 		switch words[0] {
+		case "END":
+			return control
 		case "ATTACH", "DETACH", "PRAGMA":
 			return ofSession
 		case "CREATE":
@@ -91,24 +109,28 @@ func begins(text []byte) bool {
 	case "BEGIN", "START", "SET", "XA":
 		return true
 	}
-	return false
+	return bytes.IndexByte(text, ';') >= 0 // of several statements one may
 }
 
-// mayWrite reports whether --read-only refuses a statement. What the server
-// refuses in a transaction that only reads is left to it: it says what it was.
+// leftToServer are the statements that a session which only reads refuses itself
+// if they write, and says why, and those that write nothing.
+var leftToServer = []string{"CALL", "DELETE", "DO", "INSERT", "RELEASE", "REPLACE", "ROLLBACK", "SAVEPOINT", "UPDATE"}
+
+// mayWrite reports whether --read-only refuses a statement.
 func mayWrite(text []byte, d sqltext.Dialect) bool {
+	if sqltext.OnlyReads(text) {
+		return false
+	}
 	words := append(sqltext.Words(text, 4), "", "", "", "")
 	switch kindOf(text, d) {
-	case commits, bound:
-		return true
+	case ordinary:
+		return !slices.Contains(leftToServer, words[0])
 	case ofSession:
 		return d == sqltext.SQLite || words[0] == "SET" && words[1] != "NAMES" && (words[1] != "" || !onlyVariables(text))
 	case control:
 		return words[0] == "XA" || words[0] == "SET" || words[0] == "START" && slices.Contains(words, "WRITE")
-	case ordinary:
-		return words[0] == "SET" || words[0] == "EXECUTE"
 	}
-	return false
+	return true
 }
 
 // onlyVariables reports whether SET sets none but the user's own variables: it
