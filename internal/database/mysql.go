@@ -37,7 +37,7 @@ func openMySQL(ctx context.Context, u dburl.URL, o Options) (Conn, error) {
 	if timeout == 0 {
 		timeout = dburl.DefaultTimeout
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer in %v", timeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w in %v", errNoAnswer, timeout))
 	defer cancel()
 	c := &mysqlConn{cfg: cfg, wait: o.OnWait, timeout: o.Timeout}
 	if c.conn, c.socket, err = dial(ctx, cfg); err == nil {

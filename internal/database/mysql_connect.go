@@ -138,6 +138,23 @@ func newConnectError(u dburl.URL, err error) error {
 func (e *connectError) Error() string { return fmt.Sprintf("connect to %v: %v", e.url, e.err) }
 func (e *connectError) Unwrap() error { return e.err }
 
+// Unreachable reports whether a connection could not be made for a reason that
+// may go away: nobody has answered, or the server has no room for it now.
+func Unreachable(err error) bool {
+	failed, ok := errors.AsType[*connectError](err)
+	if !ok {
+		return false
+	}
+	if server, ok := errors.AsType[*Error](failed.err); ok {
+		return server.Number == erTooManyConnections || server.ConnectionLost()
+	}
+	_, network := errors.AsType[net.Error](failed.err)
+	return network || errors.Is(failed.err, errNoAnswer)
+}
+
+// errNoAnswer is a server that has not let anybody in for a time.
+var errNoAnswer = errors.New("no answer")
+
 // Hint is what to look at.
 func (e *connectError) Hint() string {
 	var (

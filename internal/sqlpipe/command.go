@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"pipeworks/internal/cmdline"
+	"pipeworks/internal/compressed"
 	"pipeworks/internal/dburl"
 	"pipeworks/internal/record"
 	"pipeworks/internal/sqltext"
@@ -58,7 +59,7 @@ of the machine could read it.`,
 			&cli.BoolFlag{Name: "transaction", Usage: "all or nothing: one transaction, undone at the first error"},
 			&cli.IntFlag{Name: "commit-every", Usage: "a transaction for each `N` statements"},
 			&cli.StringFlag{Name: "resume", Usage: "with --commit-every: keep the progress under `NAME` in the database, and go on from there"},
-			cmdline.RetriesFlag(0, "try again up to `N` times what met a deadlock or a lock or, with --commit-every or --transaction, lost the connection"),
+			cmdline.RetriesFlag(0, "try again up to `N` times to connect, and what met a deadlock or a lock or, with --commit-every or --transaction, lost the connection"),
 			cmdline.TimeoutFlag(0, "the `TIME` that a statement may take, its rows included"),
 			&cli.Int64Flag{Name: "max-rows", Usage: "write no more than `N` rows of a result"},
 			&cli.BoolFlag{Name: "read-only", Usage: "refuse what would change anything"},
@@ -84,7 +85,7 @@ func run(ctx context.Context, inv *cmdline.Invocation) error {
 	if err != nil {
 		return err
 	}
-	in.Content = stream.Unpacked
+	in.Content = compressed.NewReader
 	out, err := inv.Output(in)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package sqlpipe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,10 +33,23 @@ func Load(ctx context.Context, cfg Config, table sqltext.Table, in stream.Inputs
 		err = s.exec(ctx, "COMMIT")
 	}
 	if dbErr, ok := errors.AsType[*database.Error](err); ok {
-		err = fmt.Errorf("load %s: %w", table.Name, dbErr)
+		err = &loadError{table.Name, dbErr, cure(dbErr, []byte("INSERT"), cfg.DB.Dialect)}
 	}
 	return sum, errors.Join(err, conn.Close()) // what is not committed is undone
 }
+
+// loadError is a table that takes no such rows.
+type loadError struct {
+	table string
+	err   *database.Error
+	cure  string // "": what err says
+}
+
+func (e *loadError) Error() string { return "load " + e.table + ": " + e.err.Error() }
+func (e *loadError) Unwrap() error { return e.err }
+
+// Hint is what to do about it.
+func (e *loadError) Hint() string { return cmp.Or(e.cure, e.err.Hint()) }
 
 // load loads the records of one input.
 func (s *session) load(ctx context.Context, table sqltext.Table, input *stream.Input) (int64, error) {

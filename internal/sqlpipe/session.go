@@ -68,9 +68,15 @@ func openSession(ctx context.Context, cfg *Config, db dburl.URL, rows record.Wri
 		}
 		s.out.Warn = nil // once is enough
 	}
-	if err := s.connect(ctx); err != nil {
-		return nil, err
+	for err := s.connect(ctx); err != nil; err = s.connect(ctx) {
+		if s.attempts >= cfg.Retries || !database.Unreachable(err) {
+			return nil, err
+		}
+		if err := s.backOff(ctx, err); err != nil {
+			return nil, err
+		}
 	}
+	s.attempts = 0
 	if cfg.Resume != "" {
 		s.checkpoint = newCheckpoint(cfg.Resume, db)
 		if err := s.checkpoint.load(ctx, s.conn); err != nil {

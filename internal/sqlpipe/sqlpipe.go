@@ -51,7 +51,7 @@ type Config struct {
 	Transaction bool   // all or nothing
 	CommitEvery int    // statements in a transaction; 0: the stream's own
 	Resume      string // with CommitEvery: the name under which progress is kept
-	Retries     int    // how often to try again what met a deadlock or, in a transaction of these, lost the connection
+	Retries     int    // how often to try again to connect, and what met a deadlock or, in a transaction of these, lost the connection
 
 	ReadOnly bool                 // refuse what changes anything but the session
 	MaxRows  int64                // of a result; 0: all
