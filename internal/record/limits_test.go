@@ -119,6 +119,9 @@ var manyX = bytes.Repeat([]byte{'x'}, 1<<20)
 
 func (endless) Read(p []byte) (int, error) { return copy(p, manyX), nil }
 
+// others is how many allocations the runtime may make meanwhile.
+const others = 100
+
 // Reading costs the same memory however many records there are, whatever
 // pieces the input comes in.
 func TestReaderMemory(t *testing.T) {
@@ -152,7 +155,7 @@ func TestReaderMemory(t *testing.T) {
 				}
 			})
 		}
-		if few, many := allocs(1000), allocs(20_000); many > few {
+		if few, many := allocs(1000), allocs(20_000); many > few+others {
 			t.Errorf("%s: %v allocations for 1,000 records, %v for 20,000", tt.format, few, many)
 		}
 	}
@@ -196,7 +199,7 @@ func TestWriterMemory(t *testing.T) {
 			}
 		}
 		writeMany() // the block reaches its size
-		if n := testing.AllocsPerRun(1, writeMany); n > 0 {
+		if n := testing.AllocsPerRun(1, writeMany); n > others {
 			t.Errorf("%s: %v allocations for 10,000 records", f, n)
 		}
 	}
