@@ -37,6 +37,9 @@ type Fixture struct {
 	// Largest is the longest message to try, in bytes; 0 is 64 MiB.
 	Largest int
 
+	// Parallel: the tests may go on at the same time, but for a Restart.
+	Parallel bool
+
 	// Restart ends the broker and starts it again with what it keeps; nil: there is
 	// none, or it cannot be done.
 	Restart func(t *testing.T)
@@ -68,11 +71,21 @@ func Run(t *testing.T, f Fixture) {
 		"Restart": testRestart,
 	} {
 		if f.Transport.Sender != nil && f.Transport.Receiver != nil {
-			t.Run(name, func(t *testing.T) { test(t, f) })
+			t.Run(name, func(t *testing.T) {
+				if f.Parallel && name != "Restart" {
+					t.Parallel()
+				}
+				test(t, f)
+			})
 		}
 	}
 	if f.Transport.Dial != nil && f.Transport.Listen != nil {
-		t.Run("Conn", func(t *testing.T) { testConn(t, f) })
+		t.Run("Conn", func(t *testing.T) {
+			if f.Parallel {
+				t.Parallel()
+			}
+			testConn(t, f)
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -12,11 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"pipeworks/internal/transport"
+	"pipeworks/internal/transport/broker/brokertest"
 	"pipeworks/internal/transport/conformance"
 )
 
@@ -96,88 +99,35 @@ func topicURL(t *testing.T, addr, options string) transport.URL {
 
 func open(t *testing.T, u transport.URL, o transport.Options) transport.Sender {
 	t.Helper()
-	s, err := Transport.Sender(t.Context(), u, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close(context.Background(), nil) })
-	return s
+	return brokertest.Sender(t, Transport, u, o)
 }
 
 func listen(t *testing.T, u transport.URL, o transport.Options) transport.Receiver {
 	t.Helper()
-	r, err := Transport.Receiver(t.Context(), u, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-func records(bodies ...string) []transport.Message {
-	m := make([]transport.Message, len(bodies))
-	for i, b := range bodies {
-		m[i].Body = []byte(b)
-	}
-	return m
-}
-
-func numbered(from, to int) (bodies []string) {
-	for i := from; i < to; i++ {
-		bodies = append(bodies, strconv.Itoa(i))
-	}
-	return bodies
-}
-
-func send(t *testing.T, s transport.Sender, bodies ...string) {
-	t.Helper()
-	if err := errors.Join(s.Send(t.Context(), records(bodies...)), s.Flush(t.Context())); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// receive receives n messages.
-func receive(t *testing.T, r transport.Receiver, n int) (all []transport.Message) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	for len(all) < n {
-		m, err := r.Receive(ctx, n-len(all))
-		if err != nil {
-			t.Fatalf("after %d of %d: %v", len(all), n, err)
-		}
-		all = append(all, m...)
-	}
-	return all
-}
-
-func bodies(messages []transport.Message) (all []string) {
-	for _, m := range messages {
-		all = append(all, string(m.Body))
-	}
-	return all
+	return brokertest.Receiver(t, Transport, u, o)
 }
 
 func TestOrderAndBytes(t *testing.T) {
 	u := topicURL(t, broker(t), "&partitions=1")
 	s := open(t, u, transport.Options{})
-	want := append(numbered(0, 5000), "", "\x00\r\n\xff", strings.Repeat("x", s.Limit()))
-	send(t, s, want...)
-	packed := records("a\nb\n")
+	want := append(brokertest.Numbered(0, 5000), "", "\x00\r\n\xff", strings.Repeat("x", s.Limit()))
+	brokertest.Send(t, s, want...)
+	packed := brokertest.Records("a\nb\n")
 	packed[0].Content, packed[0].Key = transport.Lines, "k"
 	if err := errors.Join(s.Send(t.Context(), packed), s.Flush(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	r := listen(t, u, transport.Options{})
 	defer r.Close()
-	got := receive(t, r, len(want)+1)
+	got := brokertest.Receive(t, r, len(want)+1)
 	if last := got[len(want)]; last.Content != transport.Lines || last.Key != "k" {
 		t.Errorf("content %v, key %q", last.Content, last.Key)
 	}
-	if all := bodies(got[:len(want)]); !slices.Equal(all, want) {
+	if all := brokertest.Bodies(got[:len(want)]); !slices.Equal(all, want) {
 		t.Error("not what was sent, or not in that order")
 	}
 	var long *transport.TooLongError
-	if err := s.Send(t.Context(), records("short", strings.Repeat("x", s.Limit()+1))); !errors.As(err, &long) {
+	if err := s.Send(t.Context(), brokertest.Records("short", strings.Repeat("x", s.Limit()+1))); !errors.As(err, &long) {
 		t.Errorf("too long gave %v", err)
 	}
 }
@@ -189,7 +139,7 @@ func TestKeys(t *testing.T) {
 		u := topicURL(t, addr, "&partitions=5")
 		s := open(t, u, transport.Options{Stream: stream})
 		for i := range 100 {
-			m := records(numbered(10*i, 10*i+10)...)
+			m := brokertest.Records(brokertest.Numbered(10*i, 10*i+10)...)
 			for j := range m {
 				if !stream {
 					m[j].Key = strconv.Itoa(j)
@@ -205,7 +155,7 @@ func TestKeys(t *testing.T) {
 		r := listen(t, u, transport.Options{Stream: stream})
 		defer r.Close()
 		last := map[string]int{}
-		for _, m := range receive(t, r, 1000) {
+		for _, m := range brokertest.Receive(t, r, 1000) {
 			n, _ := strconv.Atoi(string(m.Body))
 			if n < last[m.Key] {
 				t.Fatalf("stream %t, key %s: %d came after %d", stream, m.Key, n, last[m.Key])
@@ -219,9 +169,9 @@ func TestKeys(t *testing.T) {
 // those behind it.
 func TestCommit(t *testing.T) {
 	u := topicURL(t, broker(t), "&partitions=1")
-	send(t, open(t, u, transport.Options{}), numbered(0, 100)...)
+	brokertest.Send(t, open(t, u, transport.Options{}), brokertest.Numbered(0, 100)...)
 	first := listen(t, u, transport.Options{Group: "g"})
-	got := receive(t, first, 100)
+	got := brokertest.Receive(t, first, 100)
 	slices.Reverse(got[:20])
 	for _, m := range append(got[:20], got[50:90]...) {
 		if err := first.Ack(t.Context(), []transport.Message{m}); err != nil {
@@ -233,13 +183,13 @@ func TestCommit(t *testing.T) {
 	}
 	second := listen(t, u, transport.Options{Group: "g"})
 	defer second.Close()
-	if all := bodies(receive(t, second, 80)); !slices.Equal(all, numbered(20, 100)) {
+	if all := brokertest.Bodies(brokertest.Receive(t, second, 80)); !slices.Equal(all, brokertest.Numbered(20, 100)) {
 		t.Errorf("got %s", all)
 	}
 	// Another group has all of them.
 	other := listen(t, u, transport.Options{})
 	defer other.Close()
-	receive(t, other, 100)
+	brokertest.Receive(t, other, 100)
 }
 
 // Receivers come and go; every message is finished, and none is committed that
@@ -247,7 +197,7 @@ func TestCommit(t *testing.T) {
 func TestRebalance(t *testing.T) {
 	u := topicURL(t, broker(t), "&partitions=4")
 	const total = 4000
-	send(t, open(t, u, transport.Options{}), numbered(0, total)...)
+	brokertest.Send(t, open(t, u, transport.Options{}), brokertest.Numbered(0, total)...)
 	finished := make(chan string)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -257,7 +207,7 @@ func TestRebalance(t *testing.T) {
 		for n := 0; err == nil && n < most; {
 			var m []transport.Message
 			if m, err = r.Receive(ctx, 7); err == nil {
-				for _, body := range bodies(m) {
+				for _, body := range brokertest.Bodies(m) {
 					select {
 					case finished <- body:
 					case <-ctx.Done():
@@ -310,7 +260,7 @@ func TestRestart(t *testing.T) {
 	sent := make(chan error, 1)
 	go func() {
 		for i := 0; i < total; i += 100 {
-			if err := s.Send(context.Background(), records(numbered(i, i+100)...)); err != nil {
+			if err := s.Send(context.Background(), brokertest.Records(brokertest.Numbered(i, i+100)...)); err != nil {
 				sent <- err
 				return
 			}
@@ -319,13 +269,13 @@ func TestRestart(t *testing.T) {
 	}()
 	seen := map[string]bool{}
 	for restarts := 0; len(seen) < total; {
-		m := receive(t, r, 1)
+		m := brokertest.Receive(t, r, 1)
 		more, err := r.Receive(t.Context(), 1000)
 		if err != nil {
 			t.Fatal(err)
 		}
 		m = append(m, more...)
-		for _, body := range bodies(m) {
+		for _, body := range brokertest.Bodies(m) {
 			seen[body] = true
 		}
 		if err := r.Ack(t.Context(), m); err != nil {
@@ -341,22 +291,37 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// A group that has forgotten a member takes it again.
+func TestPasses(t *testing.T) {
+	for err, want := range map[error]bool{
+		&kgo.ErrGroupSession{Err: kerr.UnknownMemberID}:          true,
+		&kgo.ErrGroupSession{Err: kerr.CoordinatorNotAvailable}:  true,
+		&kgo.ErrGroupSession{Err: io.EOF}:                        true,
+		&kgo.ErrGroupSession{Err: kerr.GroupAuthorizationFailed}: false,
+		kerr.UnknownMemberID:                                     false,
+	} {
+		if passes(err) != want {
+			t.Errorf("%v passes: %t", err, !want)
+		}
+	}
+}
+
 func TestOffset(t *testing.T) {
 	addr := broker(t)
 	u := topicURL(t, addr, "&partitions=1")
-	send(t, open(t, u, transport.Options{}), numbered(0, 10)...)
+	brokertest.Send(t, open(t, u, transport.Options{}), brokertest.Numbered(0, 10)...)
 	for _, tt := range []struct {
 		offset string
 		want   []string
 	}{
-		{"earliest", numbered(0, 10)},
-		{"4", numbered(4, 10)},
-		{"-3", numbered(7, 10)},
-		{"2006-01-02T15:04:05Z", numbered(0, 10)},
+		{"earliest", brokertest.Numbered(0, 10)},
+		{"4", brokertest.Numbered(4, 10)},
+		{"-3", brokertest.Numbered(7, 10)},
+		{"2006-01-02T15:04:05Z", brokertest.Numbered(0, 10)},
 	} {
 		u.Query.Set("offset", tt.offset)
 		r := listen(t, u, transport.Options{})
-		if got := bodies(receive(t, r, len(tt.want))); !slices.Equal(got, tt.want) {
+		if got := brokertest.Bodies(brokertest.Receive(t, r, len(tt.want))); !slices.Equal(got, tt.want) {
 			t.Errorf("offset %s: got %s", tt.offset, got)
 		}
 		r.Close()
@@ -419,7 +384,7 @@ func TestTopic(t *testing.T) {
 	}()
 	made := u
 	made.Query = map[string][]string{"create": {""}}
-	send(t, open(t, made, transport.Options{}), "a")
+	brokertest.Send(t, open(t, made, transport.Options{}), "a")
 	if err := <-got; err != nil {
 		t.Error(err)
 	}
@@ -449,10 +414,10 @@ func TestLimit(t *testing.T) {
 	if s.Limit() < 4_900_000 {
 		t.Fatalf("the limit is %d", s.Limit())
 	}
-	send(t, s, strings.Repeat("x", s.Limit()))
+	brokertest.Send(t, s, strings.Repeat("x", s.Limit()))
 	r := listen(t, u, transport.Options{})
 	defer r.Close()
-	if got := receive(t, r, 1); len(got[0].Body) != s.Limit() {
+	if got := brokertest.Receive(t, r, 1); len(got[0].Body) != s.Limit() {
 		t.Errorf("%d bytes came", len(got[0].Body))
 	}
 }

@@ -128,15 +128,15 @@ func (r *receiver) next(n int) (messages []transport.Message) {
 	return messages
 }
 
-// passes reports whether an error is that of a group that could not be joined
-// for now, as while a broker restarts: the client goes on trying.
+// passes reports whether an error is that of a group that could not be joined for
+// now, as while a broker restarts, or has forgotten us: the client goes on trying.
 func passes(err error) bool {
 	session, ok := errors.AsType[*kgo.ErrGroupSession](err)
 	if !ok {
 		return false
 	}
 	answer, ok := errors.AsType[*kerr.Error](session)
-	return !ok || answer.Retriable
+	return !ok || answer.Retriable || answer == kerr.UnknownMemberID || answer == kerr.IllegalGeneration || answer == kerr.RebalanceInProgress
 }
 
 // received makes messages of what was fetched.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pipeworks/internal/transport"
+	"pipeworks/internal/transport/broker/brokertest"
 )
 
 // pair is both ends of a line.
@@ -173,7 +174,7 @@ func TestLinePeerKilled(t *testing.T) {
 func TestCallOfStream(t *testing.T) {
 	s := startServer(t, "")
 	u := s.url("jobs")
-	send(t, s.sender(u, transport.Options{}), "a")
+	brokertest.Send(t, s.sender(u, transport.Options{}), "a")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if _, err := Transport.Dial(ctx, u, transport.Options{Timeout: 100 * time.Millisecond}); err == nil || ctx.Err() != nil {

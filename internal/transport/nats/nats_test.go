@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"pipeworks/internal/transport"
+	"pipeworks/internal/transport/broker/brokertest"
 	"pipeworks/internal/transport/conformance"
 )
 
@@ -91,58 +92,12 @@ func (s *server) url(rest string) transport.URL {
 
 func (s *server) sender(u transport.URL, o transport.Options) transport.Sender {
 	s.t.Helper()
-	sender, err := Transport.Sender(s.t.Context(), u, o)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { sender.Close(context.Background(), nil) })
-	return sender
+	return brokertest.Sender(s.t, Transport, u, o)
 }
 
 func (s *server) receiver(u transport.URL, o transport.Options) transport.Receiver {
 	s.t.Helper()
-	r, err := Transport.Receiver(s.t.Context(), u, o)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return r
-}
-
-func records(bodies ...string) []transport.Message {
-	m := make([]transport.Message, len(bodies))
-	for i, b := range bodies {
-		m[i].Body = []byte(b)
-	}
-	return m
-}
-
-func numbered(from, to int) (bodies []string) {
-	for i := from; i < to; i++ {
-		bodies = append(bodies, fmt.Sprintf("record %d", i))
-	}
-	return bodies
-}
-
-func send(t *testing.T, s transport.Sender, bodies ...string) {
-	t.Helper()
-	if err := errors.Join(s.Send(t.Context(), records(bodies...)), s.Flush(t.Context())); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// receive receives n messages.
-func receive(t *testing.T, r transport.Receiver, n int) (all []transport.Message) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	for len(all) < n {
-		m, err := r.Receive(ctx, n-len(all))
-		if err != nil {
-			t.Fatalf("after %d of %d: %v", len(all), n, err)
-		}
-		all = append(all, m...)
-	}
-	return all
+	return brokertest.Receiver(s.t, Transport, u, o)
 }
 
 func TestOrderAndBytes(t *testing.T) {
@@ -152,9 +107,9 @@ func TestOrderAndBytes(t *testing.T) {
 		r := s.receiver(u, transport.Options{})
 		defer r.Close()
 		sender := s.sender(u, transport.Options{})
-		bodies := append(numbered(0, 5000), "", "\x00\r\n\xff", strings.Repeat("x", sender.Limit()))
-		send(t, sender, bodies...)
-		got := receive(t, r, len(bodies))
+		bodies := append(brokertest.Numbered(0, 5000), "", "\x00\r\n\xff", strings.Repeat("x", sender.Limit()))
+		brokertest.Send(t, sender, bodies...)
+		got := brokertest.Receive(t, r, len(bodies))
 		for i, m := range got {
 			if string(m.Body) != bodies[i] || m.Content != transport.Record {
 				t.Fatalf("%s: message %d is %.40q, want %.40q", path, i, m.Body, bodies[i])
@@ -163,16 +118,16 @@ func TestOrderAndBytes(t *testing.T) {
 		if err := r.Ack(t.Context(), got); err != nil {
 			t.Fatal(err)
 		}
-		m := records("a\nb\n")
+		m := brokertest.Records("a\nb\n")
 		m[0].Content = transport.Lines
 		if err := errors.Join(sender.Send(t.Context(), m), sender.Flush(t.Context())); err != nil {
 			t.Fatal(err)
 		}
-		if got := receive(t, r, 1); got[0].Content != transport.Lines {
+		if got := brokertest.Receive(t, r, 1); got[0].Content != transport.Lines {
 			t.Errorf("%s: content %v", path, got[0].Content)
 		}
 		var long *transport.TooLongError
-		if err := sender.Send(t.Context(), records("short", strings.Repeat("x", sender.Limit()+1))); !errors.As(err, &long) {
+		if err := sender.Send(t.Context(), brokertest.Records("short", strings.Repeat("x", sender.Limit()+1))); !errors.As(err, &long) {
 			t.Errorf("%s: too long gave %v", path, err)
 		}
 	}
@@ -182,9 +137,9 @@ func TestOrderAndBytes(t *testing.T) {
 func TestGivenBack(t *testing.T) {
 	s := startServer(t, "")
 	u := s.url("jobs")
-	send(t, s.sender(u, transport.Options{}), numbered(0, 100)...)
+	brokertest.Send(t, s.sender(u, transport.Options{}), brokertest.Numbered(0, 100)...)
 	first := s.receiver(u, transport.Options{Group: "g"})
-	got := receive(t, first, 60)
+	got := brokertest.Receive(t, first, 60)
 	if err := first.Ack(t.Context(), got[10:30]); err != nil {
 		t.Fatal(err)
 	}
@@ -194,10 +149,10 @@ func TestGivenBack(t *testing.T) {
 	second := s.receiver(u, transport.Options{Group: "g"})
 	defer second.Close()
 	seen := map[string]int{}
-	for _, m := range receive(t, second, 80) {
+	for _, m := range brokertest.Receive(t, second, 80) {
 		seen[string(m.Body)] = m.Tries
 	}
-	for i, body := range numbered(0, 100) {
+	for i, body := range brokertest.Numbered(0, 100) {
 		want := 1
 		switch {
 		case i >= 10 && i < 30:
@@ -222,7 +177,7 @@ func TestRestart(t *testing.T) {
 	sent := make(chan error, 1)
 	go func() {
 		for i := 0; i < total; i += 100 {
-			if err := sender.Send(context.Background(), records(numbered(i, i+100)...)); err != nil {
+			if err := sender.Send(context.Background(), brokertest.Records(brokertest.Numbered(i, i+100)...)); err != nil {
 				sent <- err
 				return
 			}
@@ -259,17 +214,17 @@ func TestDedupe(t *testing.T) {
 	u := s.url("jobs")
 	sender := s.sender(u, transport.Options{Dedupe: true})
 	for range 2 {
-		m := records("a", "b")
+		m := brokertest.Records("a", "b")
 		m[0].ID, m[1].ID = "1", "2"
 		if err := errors.Join(sender.Send(t.Context(), m), sender.Flush(t.Context())); err != nil {
 			t.Fatal(err)
 		}
 	}
-	send(t, sender, "end")
+	brokertest.Send(t, sender, "end")
 	r := s.receiver(u, transport.Options{})
 	defer r.Close()
 	var got []string
-	for _, m := range receive(t, r, 3) {
+	for _, m := range brokertest.Receive(t, r, 3) {
 		got = append(got, string(m.Body))
 	}
 	if strings.Join(got, " ") != "a b end" {
@@ -281,11 +236,11 @@ func TestDedupe(t *testing.T) {
 func TestExtend(t *testing.T) {
 	s := startServer(t, "")
 	u := s.url("jobs?ack-wait=1s")
-	send(t, s.sender(u, transport.Options{}), "kept", "forgotten")
+	brokertest.Send(t, s.sender(u, transport.Options{}), "kept", "forgotten")
 	a, b := s.receiver(u, transport.Options{}), s.receiver(u, transport.Options{})
 	defer a.Close()
 	defer b.Close()
-	got := receive(t, a, 2)
+	got := brokertest.Receive(t, a, 2)
 	stop := make(chan struct{})
 	done := make(chan struct{})
 	go func() {
@@ -299,7 +254,7 @@ func TestExtend(t *testing.T) {
 			}
 		}
 	}()
-	if again := receive(t, b, 1)[0]; string(again.Body) != "forgotten" || again.Tries != 2 {
+	if again := brokertest.Receive(t, b, 1)[0]; string(again.Body) != "forgotten" || again.Tries != 2 {
 		t.Errorf("%q came again, the %d. time", again.Body, again.Tries)
 	}
 	close(stop)
