@@ -9,12 +9,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-const natsMonitorEnv = "PIPEWORKS_TEST_NATS_MONITOR"
+const (
+	natsMonitorEnv = "PIPEWORKS_TEST_NATS_MONITOR"
+	brokersEnv     = "PIPEWORKS_TEST_BROKERS"
+)
 
 // brokers sets NATS, AMQP, AMQP1 and STOMP, URLs to put a subject or queue behind
 // that nobody else uses, where there is a server ($PIPEWORKS_TEST_NATS …), and
-// NATS_MONITOR, where that of NATS tells its state.
+// NATS_MONITOR, where that of NATS tells its state. BROKERS is set where
+// scripts/brokers takes orders.
 func brokers(env *testscript.Env) {
+	env.Setenv("BROKERS", os.Getenv(brokersEnv))
 	env.Setenv("NATS_MONITOR", os.Getenv(natsMonitorEnv))
 	for _, name := range []string{"NATS", "AMQP", "AMQP1", "STOMP"} {
 		if url := os.Getenv("PIPEWORKS_TEST_" + name); url != "" {

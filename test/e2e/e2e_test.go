@@ -27,7 +27,8 @@
 // ($PIPEWORKS_TEST_MYSQL); then $MYSQL is the URL of an empty database. So does
 // [nats] ($PIPEWORKS_TEST_NATS); $NATS is its URL, up to a part of the subject, and
 // if [nats-monitor], $NATS_MONITOR that of its monitor.
-// [amqp], [amqp1] and [stomp] are alike.
+// [amqp], [amqp1] and [stomp] are alike. [brokers] holds if scripts/brokers has
+// started them, and takes orders ($BROKERS).
 package e2e
 
 import (
@@ -124,6 +125,8 @@ func condition(name string) (bool, error) {
 		return os.Getenv(mysqlEnv) != "", nil
 	case "nats", "amqp", "amqp1", "stomp":
 		return os.Getenv("PIPEWORKS_TEST_"+strings.ToUpper(name)) != "", nil
+	case "brokers":
+		return os.Getenv(brokersEnv) != "", nil
 	case "nats-monitor":
 		return os.Getenv(natsMonitorEnv) != "", nil
 	}
