@@ -41,8 +41,12 @@ func NewConn(c io.ReadWriteCloser, peer string, max int) transport.Conn {
 	if max == 0 {
 		max = 64 << 20
 	}
-	return &conn{ReadWriteCloser: c, peer: peer, max: max + 4096, r: bufio.NewReaderSize(c, 64<<10)}
+	return &conn{ReadWriteCloser: c, peer: peer, max: max + 4096, r: bufio.NewReaderSize(c, readAhead)}
 }
+
+// readAhead is enough for many short frames. Of a long one the rest is read to
+// where it belongs.
+const readAhead = 16 << 10
 
 func (c *conn) Peer() string { return c.peer }
 

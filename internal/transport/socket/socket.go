@@ -116,6 +116,10 @@ func NewDialer(u transport.URL, protocols ...string) (d Dialer, err error) {
 	return d, err
 }
 
+// writeBuffer is asked for, for a unix socket, in bytes: blocks fit into it, and
+// both ends seldom wait. TCP finds its own.
+const writeBuffer = 512 << 10
+
 // connectTime is how long one attempt may take.
 const connectTime = 10 * time.Second
 
@@ -131,6 +135,9 @@ func (d Dialer) Connect(ctx context.Context) (net.Conn, error) {
 	} else {
 		nd := net.Dialer{KeepAliveConfig: keepAlive}
 		c, err = nd.DialContext(ctx, d.network, d.Address)
+		if u, ok := c.(*net.UnixConn); ok {
+			_ = u.SetWriteBuffer(writeBuffer) // as much as the system gives
+		}
 	}
 	if err != nil {
 		return nil, dialError(err)
