@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
-	"sync"
 	"syscall"
 	"time"
 
@@ -28,7 +28,7 @@ type BenchConfig struct {
 type Measured struct {
 	Way       string
 	Rates     []Rate
-	RoundTrip time.Duration // the median; 0: it has no way back
+	RoundTrip time.Duration // the median
 	Slowest   time.Duration // of a hundred
 }
 
@@ -48,7 +48,7 @@ func Bench(ctx context.Context, cfg BenchConfig, u transport.URL, tr transport.T
 	if cfg.Time == 0 {
 		cfg.Time = 300 * time.Millisecond
 	}
-	o.Framing = framing.Length
+	o.Framing = benchFraming
 	b := &bench{cfg: &cfg, u: u, tr: tr, o: o}
 	m.Way = u.String()
 	for _, size := range benchSizes {
@@ -86,28 +86,20 @@ func (b *bench) rate(ctx context.Context, size int, batched bool) (float64, erro
 	}
 	s, err := b.tr.Sender(ctx, far.u, b.o)
 	if err != nil {
-		return 0, errors.Join(err, far.end())
-	}
-	record, err := framing.Length.Append(nil, make([]byte, size))
-	if err != nil {
-		return 0, err
+		return 0, far.close(err)
 	}
 	perMessage := 1
-	m := transport.Message{Body: make([]byte, size)}
 	if batched {
 		limit := batchBytes
 		if s.Limit() > 0 {
 			limit = min(limit, s.Limit())
 		}
-		perMessage = max(1, limit/len(record))
+		perMessage = max(1, limit/(size+framing.LengthSize))
 	}
-	if batched || b.tr.Blocks {
-		m = transport.Message{Content: transport.Lengths}
-		for range perMessage {
-			m.Body = append(m.Body, record...)
-		}
+	messages, err := b.messages(size, perMessage)
+	if err != nil {
+		return 0, err
 	}
-	messages := []transport.Message{m}
 	begun := time.Now()
 	sent := 0
 	for time.Since(begun) < b.cfg.Time && err == nil {
@@ -118,21 +110,43 @@ func (b *bench) rate(ctx context.Context, size int, batched bool) (float64, erro
 		err = s.Flush(ctx)
 	}
 	elapsed := time.Since(begun)
-	err = errors.Join(err, s.Close(ctx, err), far.end())
+	err = far.close(errors.Join(err, s.Close(ctx, err)))
 	return float64(sent) / elapsed.Seconds(), err
+}
+
+// benchFraming is that of the records: it takes no looking for their ends.
+const benchFraming = framing.Length
+
+// messages is a message of so many records, all of a size.
+func (b *bench) messages(size, records int) ([]transport.Message, error) {
+	if records == 1 && !b.tr.Blocks {
+		return []transport.Message{{Body: make([]byte, size)}}, nil
+	}
+	record, err := benchFraming.Append(nil, make([]byte, size))
+	return []transport.Message{{Content: transport.Packed(benchFraming), Body: bytes.Repeat(record, records)}}, err
 }
 
 // far is the other side of a measurement.
 type far struct {
-	u   transport.URL // to reach it
-	end func() error  // waits for its end
+	u    transport.URL // to reach it
+	back transport.URL // and its way back, if it has one
+	end  func() error  // waits for its end
+}
+
+// close is the end of a measurement that came to an error, or nil: if the other
+// side failed, that was why.
+func (f far) close(err error) error {
+	if failure := f.end(); failure != nil {
+		return failure
+	}
+	return err
 }
 
 // receiver starts what throws away what comes: a process, or with a broker,
 // which is a process by itself, a part of this one.
 func (b *bench) receiver(ctx context.Context) (far, error) {
 	if isLocal := slices.ContainsFunc(local, func(tr transport.Transport) bool { return tr.Scheme == b.u.Scheme }); isLocal {
-		return b.start(ctx, "from", "--quiet", "--framing", "length", "--output", "/dev/null", b.text())
+		return b.start(ctx, false, "from", "--quiet", "--framing", "length", "--output", "/dev/null", text(b.u))
 	}
 	r, err := b.tr.Receiver(ctx, b.u, b.o)
 	if err != nil {
@@ -152,7 +166,7 @@ func (b *bench) receiver(ctx context.Context) (far, error) {
 			}
 		}
 	}()
-	return far{b.u, func() error {
+	return far{u: b.u, end: func() error {
 		cancel(errIdle)
 		err := <-done
 		if errors.Is(err, errIdle) {
@@ -162,33 +176,34 @@ func (b *bench) receiver(ctx context.Context) (far, error) {
 	}}, nil
 }
 
-// text is the URL with its options.
-func (b *bench) text() string {
-	if len(b.u.Query) == 0 {
-		return b.u.String()
+// text is a URL with its options.
+func text(u transport.URL) string {
+	if len(u.Query) == 0 {
+		return u.String()
 	}
-	return b.u.String() + "?" + b.u.Query.Encode()
+	return u.String() + "?" + u.Query.Encode()
 }
 
-// start starts this program with arguments. For pipe: the way to it is a pipe
-// to its standard input, and the way back one from its standard output.
-func (b *bench) start(ctx context.Context, args ...string) (f far, err error) {
+// start starts this program with arguments, which answers or does not.
+func (b *bench) start(ctx context.Context, answers bool, args ...string) (far, error) {
+	f := far{u: b.u, back: b.back()}
 	cmd := exec.CommandContext(ctx, b.cfg.Self, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it cleans up
 	cmd.WaitDelay = coprocess.Grace
 	said := &lastLine{w: io.Discard}
 	cmd.Stderr = said
-	f.u = b.u
 	if b.u.Scheme == "pipe" {
-		in, to, err := duplicates(os.Pipe())
-		if err != nil {
+		if err := f.throughPipes(cmd, answers); err != nil {
 			return f, err
 		}
-		defer in.Close()
-		cmd.Stdin = in
-		f.u.Path = to
 	}
-	if err := cmd.Start(); err != nil {
+	err := cmd.Start()
+	for _, end := range []any{cmd.Stdin, cmd.Stdout} {
+		if file, ok := end.(*os.File); ok {
+			file.Close() // it is the other side's
+		}
+	}
+	if err != nil {
 		return f, err
 	}
 	f.end = func() error {
@@ -200,92 +215,33 @@ func (b *bench) start(ctx context.Context, args ...string) (f far, err error) {
 	return f, nil
 }
 
-// duplicates is a pipe whose write end is known by its number alone, so that who
-// opens pipe:NUMBER has it.
-func duplicates(r, w *os.File, err error) (*os.File, string, error) {
+// throughPipes gives a process a pipe to its standard input, and one from its
+// standard output if it answers.
+func (f *far) throughPipes(cmd *exec.Cmd, answers bool) (err error) {
+	in, to, err := os.Pipe()
 	if err != nil {
-		return nil, "", err
+		return err
 	}
-	defer w.Close()
-	n, err := syscall.Dup(int(w.Fd()))
+	cmd.Stdin = in
+	if f.u.Path, err = number(to); err != nil || !answers {
+		return err
+	}
+	from, out, err := os.Pipe()
 	if err != nil {
-		r.Close()
-		return nil, "", err
+		return err
 	}
-	syscall.CloseOnExec(n)
-	return r, strconv.Itoa(n), nil
+	cmd.Stdout = out
+	f.back.Path, err = number(from)
+	return err
 }
 
-// roundTripSize is that of a question and of its answer, in bytes.
-const roundTripSize = 64
-
-// roundTrip sends a record there and back, one at a time.
-func (b *bench) roundTrip(ctx context.Context) (median, slowest time.Duration, err error) {
-	if b.tr.Listen == nil {
-		return 0, 0, nil
+// number makes a file known by a number alone, so that who opens pipe:NUMBER has
+// it.
+func number(f *os.File) (string, error) {
+	defer f.Close()
+	n, err := syscall.Dup(int(f.Fd()))
+	if err == nil {
+		syscall.CloseOnExec(n)
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	echo, stop := context.WithCancel(ctx)
-	defer stop()
-	f, err := b.start(echo, "bench", "--echo", b.text())
-	if err != nil {
-		return 0, 0, err
-	}
-	c, err := b.tr.Dial(ctx, f.u, b.o)
-	if err != nil {
-		return 0, 0, errors.Join(err, f.end())
-	}
-	defer f.end() //nolint:errcheck // it was told to end
-	defer stop()
-	defer c.Close()
-	question := transport.Frame{Kind: echoFrame, Data: make([]byte, roundTripSize)}
-	var buf []byte
-	var times []time.Duration
-	for begun := time.Now(); time.Since(begun) < b.cfg.Time || len(times) < 100; {
-		asked := time.Now()
-		if err := c.Send(question); err != nil {
-			return 0, 0, err
-		}
-		answer, err := c.Receive(buf)
-		if err != nil {
-			return 0, 0, err
-		}
-		buf = answer.Data[:0]
-		times = append(times, time.Since(asked))
-	}
-	slices.Sort(times)
-	return times[len(times)/2], times[len(times)*99/100], nil
-}
-
-// echoFrame is the kind of frames that are sent back.
-const echoFrame transport.FrameKind = 255
-
-// Echo sends back what comes to a listener, which it closes, until ctx ends: it
-// is the other side of a measurement.
-func Echo(ctx context.Context, l transport.Listener) error {
-	var lines sync.WaitGroup
-	defer lines.Wait()
-	defer l.Close()
-	for {
-		c, err := l.Accept(ctx)
-		if err != nil {
-			return err
-		}
-		lines.Go(func() {
-			defer c.Close()
-			defer context.AfterFunc(ctx, func() { c.Close() })()
-			var buf []byte
-			for {
-				f, err := c.Receive(buf)
-				if err != nil {
-					return
-				}
-				if err := c.Send(f); err != nil {
-					return
-				}
-				buf = f.Data[:0]
-			}
-		})
-	}
+	return strconv.Itoa(n), err
 }

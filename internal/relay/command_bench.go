@@ -19,6 +19,7 @@ import (
 	"pipeworks/internal/record"
 	"pipeworks/internal/stream"
 	"pipeworks/internal/transport"
+	"pipeworks/internal/transport/plain"
 )
 
 func (t transports) benchCommand() *cmdline.Command {
@@ -32,13 +33,13 @@ func (t transports) benchCommand() *cmdline.Command {
 		},
 		Description: `Records of 64 bytes, 4 KiB and 64 KiB go to a process that throws them away, one
 in a message and 128 KiB of them in a message, until it has confirmed the last.
-A round trip is a record of 64 bytes there and back, as in a call; its p99 is
-what one of a hundred exceeds. Run it on a machine that has nothing else to do,
+A round trip is a record of 64 bytes there and back, a call where there are such;
+its p99 is what one of a hundred exceeds. Run it on a machine that has nothing else to do,
 and more than once.`,
 		Flags: []cli.Flag{
 			&cli.DurationFlag{Name: "time", Value: 300 * time.Millisecond, Usage: "let each of the seven measurements of a way take a `TIME`"},
 			&cli.StringFlag{Name: "plot", Usage: "draw a chart, in SVG, into `FILE`"},
-			&cli.BoolFlag{Name: "echo", Usage: "be the other side: send back what comes to URL, until stopped"},
+			&cli.BoolFlag{Name: "echo", Usage: "be the other side: send back what comes to URL, by the second URL if it carries no calls"},
 			cmdline.FormatFlag(),
 			cmdline.OutputFlag(),
 		},
@@ -53,18 +54,7 @@ var benchFields = []string{"way", "64B/s", "64B/s batched", "4KiB MB/s", "4KiB M
 func (t transports) runBench(ctx context.Context, inv *cmdline.Invocation) error {
 	o := transport.Options{Timeout: 10 * time.Second, Warn: inv.Verbosef}
 	if inv.Bool("echo") {
-		u, tr, err := t.operand(inv)
-		if err != nil {
-			return err
-		}
-		if tr.Listen == nil {
-			return cmdline.Usagef("%s: there is no way back", u)
-		}
-		l, err := tr.Listen(ctx, u, o)
-		if err != nil {
-			return err
-		}
-		return Echo(ctx, l)
+		return t.runEcho(ctx, inv, o)
 	}
 	names := inv.Operands()
 	if len(names) == 0 {
@@ -102,8 +92,11 @@ func (t transports) runBench(ctx context.Context, inv *cmdline.Invocation) error
 		if u, tr, err = t.parse(name); err != nil {
 			return err
 		}
-		if tr.Sender == nil || tr.Receiver == nil {
+		switch {
+		case tr.Sender == nil || tr.Receiver == nil:
 			return cmdline.Usagef("%s carries calls only", u)
+		case tr.Scheme == plain.File.Scheme:
+			return cmdline.Usagef("%s: a file keeps what is sent, and nobody waits at its other end", u)
 		}
 		inv.Verbosef("measuring %s", u)
 		m, err := Bench(ctx, BenchConfig{Time: inv.Duration("time"), Self: self}, u, tr, o)
@@ -127,6 +120,38 @@ func (t transports) runBench(ctx context.Context, inv *cmdline.Invocation) error
 	return err
 }
 
+// runEcho is the other side of a round trip.
+func (t transports) runEcho(ctx context.Context, inv *cmdline.Invocation, o transport.Options) error {
+	u, tr, err := t.operand(inv)
+	if err != nil {
+		return err
+	}
+	if len(inv.Operands()) == 1 {
+		if tr.Listen == nil {
+			return cmdline.Usagef("%s carries no calls: --echo takes a second URL for the way back", u)
+		}
+		l, err := tr.Listen(ctx, u, o)
+		if err != nil {
+			return err
+		}
+		return EchoCalls(ctx, l)
+	}
+	back, backTr, err := t.parse(inv.Operands()[1])
+	if err != nil {
+		return err
+	}
+	o.Framing = benchFraming
+	r, err := tr.Receiver(ctx, u, o)
+	if err != nil {
+		return err
+	}
+	s, err := backTr.Sender(ctx, back, o)
+	if err != nil {
+		return errors.Join(err, r.Close())
+	}
+	return Echo(ctx, r, s)
+}
+
 // row is what benchFields name.
 func (m Measured) row() []record.Value {
 	row := []record.Value{record.String(m.Way)}
@@ -138,10 +163,6 @@ func (m Measured) row() []record.Value {
 		row = append(row, record.Int(int64(n)))
 	}
 	for _, d := range []time.Duration{m.RoundTrip, m.Slowest} {
-		if d == 0 {
-			row = append(row, record.Value{})
-			continue
-		}
 		row = append(row, record.Value{Kind: record.Number, Bytes: strconv.AppendFloat(nil, float64(d.Nanoseconds())/1e3, 'f', 1, 64)})
 	}
 	return row
@@ -152,7 +173,7 @@ func (t transports) benchURLs(dir string) (names []string, err error) {
 	for _, tr := range local {
 		name := fmt.Sprintf("relay-bench-%d", os.Getpid())
 		switch tr.Scheme {
-		case "file": // it keeps what is sent, and is no way to talk but of logs
+		case plain.File.Scheme:
 			continue
 		case "pipe":
 			name = ""

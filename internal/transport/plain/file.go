@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"pipeworks/internal/framing"
 	"pipeworks/internal/transport"
 )
 
@@ -67,7 +68,7 @@ func (a *appended) write(_ context.Context, b []byte) error {
 	if err != nil {
 		return err
 	}
-	if !a.ended && !a.o.Stream && info.Mode().IsRegular() && info.Size() > 0 {
+	if !a.ended && !a.o.Stream && a.o.Framing != framing.Length && info.Mode().IsRegular() && info.Size() > 0 {
 		last := make([]byte, 1)
 		if _, err := a.f.ReadAt(last, info.Size()-1); err != nil {
 			return err
