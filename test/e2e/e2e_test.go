@@ -3,7 +3,8 @@
 //
 // A script runs in a directory of its own ($WORK), where HOME, TMPDIR and
 // XDG_DATA_HOME are too, and leaves no process, no temporary file and no FIFO.
-// $ROOT is the top of the source tree.
+// $ROOT is the top of the source tree. $PORT is one of two ports that nobody
+// listens at; the other one is the next.
 // Beside the commands of testscript it has:
 //
 //	sh [STATUS] LINE        run LINE by bash with pipefail, as ! and exec cannot
@@ -37,6 +38,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -142,6 +144,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("HOME", home)
 	env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, ".data"))
 	env.Setenv("LC_ALL", "C.UTF-8")
+	env.Setenv("PORT", freePort(t))
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		return err
@@ -159,17 +162,33 @@ func setup(env *testscript.Env) error {
 	return nil
 }
 
+// freePort is a port that is free, and so is the next one. The system gives none
+// of these to a connection.
+func freePort(t testing.TB) string {
+	for range 100 {
+		if port := 10_000 + 2*rand.IntN(5_000); isFree(port) && isFree(port+1) {
+			return strconv.Itoa(port)
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
+}
+
+func isFree(port int) bool {
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", fmt.Sprint("localhost:", port))
+	if err == nil {
+		l.Close()
+	}
+	return err == nil
+}
+
 // leftovers are the processes of a script that still run when it has ended,
 // its temporary files, and FIFOs anywhere below its directory. The processes
 // are killed.
 func leftovers(env *testscript.Env) (left []string) {
 	pids := processes(env.WorkDir)
-	for range 100 { // a process that has closed its streams may need a moment to end
-		if len(pids) == 0 {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
-		pids = processes(env.WorkDir)
+	for start := time.Now(); len(pids) > 0 && time.Since(start) < 20*time.Second; pids = processes(env.WorkDir) {
+		time.Sleep(20 * time.Millisecond) // one that has closed its streams may need a moment to end
 	}
 	for _, pid := range pids {
 		args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))

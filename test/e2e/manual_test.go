@@ -34,18 +34,21 @@ func cmdReadme(ts *testscript.TestScript, neg bool, args []string) {
 	if len(found) != 1 {
 		ts.Fatalf("%d blocks of the documents begin with %q", len(found), args[0])
 	}
-	expect(ts, 0, "bash", "-o", "pipefail", "-c", here(strings.TrimSuffix(found[0], "\n"))+strings.Join(args[1:], ""))
+	expect(ts, 0, "bash", "-o", "pipefail", "-c", here(ts, strings.TrimSuffix(found[0], "\n"))+strings.Join(args[1:], ""))
 }
 
 // here is a line of the manual for a machine without the servers that it names
-// and with a /tmp that belongs to others.
-func here(line string) string {
+// and with a /tmp, ports and shared memory that belong to others.
+func here(ts *testscript.TestScript, line string) string {
 	line = mysqlURL.ReplaceAllString(line, "sqlite:$1-$2.db")
+	line = namedPort.ReplaceAllString(line, "${1}"+ts.Getenv("PORT"))
 	return hereNames.Replace(line)
 }
 
-var hereNames = strings.NewReplacer("/tmp/", "$TMPDIR/",
+var hereNames = strings.NewReplacer("/tmp/", "$TMPDIR/", "shm:ipc", "shm:ipc-$$",
 	"nats://broker/crawl", "$NATS", "kafka://broker/crawl", "$KAFKA", "'http://broker:8222/jsz?consumers=true'", "$NATS_MONITOR/jsz?consumers=true")
+
+var namedPort = regexp.MustCompile(`\b(tcp://(?:localhost)?:)\d+`)
 
 var mysqlURL = regexp.MustCompile(`mysql://\w+@(\w+)/(\w+)`)
 
@@ -88,7 +91,7 @@ func cmdExample(ts *testscript.TestScript, neg bool, args []string) {
 	if number < 1 || number > len(examples) {
 		ts.Fatalf("there are %d examples", len(examples))
 	}
-	expect(ts, 0, "bash", "-o", "pipefail", "-c", here(examples[number-1].Line)+strings.Join(args[n+1:], ""))
+	expect(ts, 0, "bash", "-o", "pipefail", "-c", here(ts, examples[number-1].Line)+strings.Join(args[n+1:], ""))
 }
 
 // allExamples are the examples of every tool and verb, by its name.
@@ -116,7 +119,7 @@ func cmdPage(ts *testscript.TestScript, neg bool, args []string) {
 	if number < 1 || number > len(lines) {
 		ts.Fatalf("there are %d examples", len(lines))
 	}
-	expect(ts, 0, "bash", "-o", "pipefail", "-c", here(lines[number-1])+strings.Join(args[2:], ""))
+	expect(ts, 0, "bash", "-o", "pipefail", "-c", here(ts, lines[number-1])+strings.Join(args[2:], ""))
 }
 
 // pageExamples are the lines that a manual page shows by themselves.
