@@ -143,6 +143,10 @@ func (t *to) send(ctx context.Context, in *stream.Input, records []byte) error {
 			if err := t.flush(ctx); err != nil { // what stands before it is sent before anything stops
 				return err
 			}
+			if tooLong, ok := errors.AsType[*transport.TooLongError](err); ok {
+				_ = errors.As(t.s.Send(ctx, []transport.Message{m}), &tooLong) // it knows who sets the limit
+				err = tooLong
+			}
 			if err := t.reject(in, err, m.Body); err != nil {
 				return err
 			}
