@@ -38,7 +38,11 @@ func MakeDir(path string) (d *Dir, made bool, err error) {
 func OpenDir(path string) (*Dir, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
-		return nil, &Error{Path: path, Err: bare(err)}
+		err = bare(err)
+		if info, failed := os.Lstat(path); failed == nil && info.Mode().Type() == fs.ModeSymlink {
+			err = errors.New("is a symbolic link, which is not followed")
+		}
+		return nil, &Error{Path: path, Err: err}
 	}
 	info, err := f.Stat()
 	switch {

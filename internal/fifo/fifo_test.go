@@ -443,7 +443,7 @@ func TestDirRefused(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		open: "others may write to it",
-		link: "not a directory",
+		link: "is a symbolic link, which is not followed",
 		file: "not a directory",
 	} {
 		if _, _, err := MakeDir(path); err == nil || !strings.Contains(err.Error(), want) {

@@ -129,6 +129,9 @@ func runMerge(ctx context.Context, inv *cmdline.Invocation) error {
 	if err := mergeInputs(inv, &cfg); err != nil {
 		return err
 	}
+	if cfg.Linger < 0 {
+		return cmdline.Usagef("--linger %v is negative", cfg.Linger)
+	}
 	if cfg.Once && inv.Bool("follow") {
 		return cmdline.Usagef("--follow goes on, --once and --linger end: only one of them")
 	}
@@ -206,11 +209,8 @@ func mergeSpool(inv *cmdline.Invocation, cfg *MergeConfig) (err error) {
 		return cmdline.Usagef("--spool keeps records that end in newline or NUL")
 	}
 	cfg.Spool = &SpoolConfig{Dir: dir, Output: out}
-	if cfg.Spool.Sync, err = spool.ParseSync(inv.String("sync")); err != nil {
-		return cmdline.Usage(err)
-	}
-	_, err = fifo.Make(out, cfg.Mode) // it stays: what is spooled is for its next reader
-	return err
+	cfg.Spool.Sync, err = spool.ParseSync(inv.String("sync"))
+	return cmdline.Usage(err)
 }
 
 // mergeOutput is the output, and what closes it after the error of the merge:
@@ -227,7 +227,8 @@ func mergeOutput(ctx context.Context, inv *cmdline.Invocation, cfg MergeConfig) 
 		}
 	}
 	if cfg.Spool != nil {
-		return nil, func(err error) error { return err }, nil
+		_, err := fifo.Make(path, cfg.Mode) // it stays: what is spooled is for its next reader
+		return nil, func(err error) error { return err }, err
 	}
 	made := false
 	if inv.Bool("mkfifo") {

@@ -191,6 +191,9 @@ func runServe(ctx context.Context, inv *cmdline.Invocation) error {
 		if cfg.DB, err = inv.Connection(ctx); err != nil {
 			return err
 		}
+		if cfg.DB.File == ":memory:" {
+			return cmdline.Usagef("sqlite::memory: is another database to each connection: serve a file")
+		}
 		inv.NoteDefaultDB(cfg.DB, nil)
 	} else if inv.IsSet("db") || cfg.Guard.ReadOnly || cfg.Guard.MaxRows > 0 {
 		return cmdline.Usagef("--db, --read-only and --max-rows are for a database, not for a command")

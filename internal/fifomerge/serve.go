@@ -41,9 +41,6 @@ type ServeSummary struct {
 	Failed  int `json:"failed"` // answered with an error
 }
 
-// errMemory is a database that each connection would have one of.
-var errMemory = errors.New("sqlite::memory: is another database to each connection; serve a file")
-
 // errStopped is what clients are told when the server ends.
 var errStopped = errors.New("the server was stopped")
 
@@ -58,9 +55,6 @@ func Serve(ctx context.Context, cfg ServeConfig, ready func()) (ServeSummary, er
 	}
 	if cfg.Idle == 0 {
 		cfg.Idle = time.Minute
-	}
-	if cfg.DB.File == ":memory:" {
-		return ServeSummary{}, errMemory
 	}
 	if len(cfg.Command) > 0 && cfg.Guard.Timeout == 0 {
 		cfg.Guard.Timeout = commandTimeout

@@ -324,7 +324,6 @@ func TestServeRefused(t *testing.T) {
 	}
 	refused(ServeConfig{Dir: s.dir, DB: db}, fifo.ErrLocked)
 	s.expect("SELECT 1 AS a", `{"a":1}`+"\n") // and the first one goes on
-	refused(ServeConfig{Dir: t.TempDir(), DB: dburl.URL{Dialect: sqltext.SQLite, File: ":memory:"}}, errMemory)
 	// What is no pipe is not touched.
 	for name, make := range map[string]func(path string) error{
 		"directory": func(path string) error { return os.Mkdir(path, 0o700) },

@@ -2,7 +2,9 @@ package fifomerge
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"pipeworks/internal/fifo"
@@ -18,8 +20,8 @@ func Slot(ctx context.Context, dir string, wait time.Duration) (string, error) {
 	defer cancel()
 	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		path, err := makeSlot(dir)
-		if path != "" {
-			return path, nil
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fifo.ErrNotLocked) {
+			return path, err
 		}
 		select {
 		case <-ctx.Done():

@@ -113,9 +113,15 @@ func (w *watch) scan() error {
 			path := filepath.Join(w.dir, entry.Name())
 			slot := w.slots != nil && strings.HasSuffix(path, slotSuffix)
 			id, err = w.add(&pipe{path: path, watched: true, slot: slot})
-			if errors.Is(err, fs.ErrNotExist) {
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
 				continue
-			} else if err != nil {
+			case errors.Is(err, fs.ErrPermission):
+				id = fifo.IDOf(info)
+				if !w.known[id] && w.Warn != nil {
+					w.Warn(err.Error() + ": it is passed over")
+				}
+			case err != nil:
 				return err
 			}
 		}

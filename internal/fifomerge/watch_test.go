@@ -2,6 +2,7 @@ package fifomerge
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -80,6 +81,32 @@ func TestMergeWatchOnce(t *testing.T) {
 	r.end()
 	if out.String() != "a\nb\n" || r.err != nil {
 		t.Errorf("%q, %v", out.String(), r.err)
+	}
+}
+
+// A pipe that is not for this user is passed over, with a word, and no reason to
+// end.
+func TestMergeGlobForbidden(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may read all")
+	}
+	var out, said buffer
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	if _, err := fifo.Make(path("theirs"), 0o200); err != nil {
+		t.Fatal(err)
+	}
+	r := startMerge(t, 0, MergeConfig{Globs: []string{path("*")}, Records: Records{Warn: func(message string) { fmt.Fprintln(&said, message) }}}, &out)
+	r.await("word of it", func() bool { return said.String() == path("theirs")+": permission denied: it is passed over\n" })
+	if _, err := fifo.Make(path("ours"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	writeTo(t, path("ours"), "a\n")
+	r.await("a", func() bool { return out.String() == "a\n" })
+	r.stop(errStop)
+	r.end()
+	if strings.Count(said.String(), "\n") != 1 || r.err != errStop {
+		t.Errorf("%v, said %q", r.err, said.String())
 	}
 }
 
