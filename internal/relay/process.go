@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"syscall"
 	"time"
 
 	"pipeworks/internal/coprocess"
@@ -49,7 +50,7 @@ func (p process) run(ctx context.Context) (e rpc.Exit) {
 	begun := time.Now()
 	ended := coprocess.EndWith(ctx, cmd, stdout, stderr)
 	go func() {
-		if _, err := io.Copy(stdin, p.in); err == nil || ctx.Err() == nil { // it is whole, or not wanted
+		if _, err := io.Copy(stdin, p.in); err == nil || errors.Is(err, syscall.EPIPE) { // it is whole, or not wanted
 			_ = stdin.Close()
 		}
 	}()

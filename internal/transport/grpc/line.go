@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync"
 	"time"
 
@@ -165,6 +166,9 @@ func (c *lineConn) Receive(buf []byte) (f transport.Frame, err error) {
 	if err != nil {
 		return f, err
 	}
+	if part.Kind > math.MaxUint8 {
+		return f, fmt.Errorf("what came is no frame: its kind is %d", part.Kind)
+	}
 	f = transport.Frame{Kind: transport.FrameKind(part.Kind), Seq: part.Seq, Data: append(buf[:0], part.Data...)}
 	for part.More {
 		if part, err = c.next(); err == io.EOF {
@@ -175,8 +179,11 @@ func (c *lineConn) Receive(buf []byte) (f transport.Frame, err error) {
 		}
 		f.Data = append(f.Data, part.Data...)
 		if len(f.Data) > c.max {
-			return f, fmt.Errorf("a message is longer than --max-record allows, %d bytes", c.max)
+			break
 		}
+	}
+	if len(f.Data) > c.max {
+		return f, errors.New("a message is longer than --max-record allows")
 	}
 	return f, nil
 }

@@ -78,3 +78,7 @@ func parseGreeting(b []byte) (g greeting, err error) {
 	copy(g.session[:], b[2:])
 	return g, nil
 }
+
+// size is the memory that a message takes while it waits, the body and what is
+// around it.
+func size(body []byte) int { return len(body) + 256 }

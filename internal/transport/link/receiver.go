@@ -1,6 +1,7 @@
 package link
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -83,12 +84,15 @@ func (r *receiver) accept(ctx context.Context) {
 // serve takes the messages that come over one line.
 func (r *receiver) serve(ctx context.Context, conn transport.Conn) error {
 	in, err := r.greeted(ctx, conn)
+	if in != nil {
+		defer r.lose(in, conn)
+	}
 	if err != nil {
 		return err
 	}
-	defer r.lose(in, conn)
+	buf := transport.Room()
 	for {
-		f, err := conn.Receive(transport.Buffer(4096))
+		f, err := conn.Receive(buf)
 		switch {
 		case err == io.EOF && r.isOver(in):
 			return nil
@@ -99,11 +103,18 @@ func (r *receiver) serve(ctx context.Context, conn transport.Conn) error {
 		}
 		switch {
 		case f.Kind >= message && f.Kind <= message+transport.FrameKind(transport.Piece):
+			if cap(f.Data) > 2*len(f.Data) { // many that are small may have to wait
+				f.Data = bytes.Clone(f.Data)
+			} else {
+				buf = transport.Room()
+			}
 			if err := r.take(in, conn, f); err != nil {
 				return err
 			}
 		case f.Kind == end:
-			r.end(in, f.Seq)
+			if err := r.end(in, f.Seq); err != nil {
+				return err
+			}
 		case f.Kind == abort:
 			r.abort(in, string(f.Data))
 			return nil
@@ -203,6 +214,9 @@ func (r *receiver) lose(in *incoming, conn transport.Conn) {
 		r.forget(in)
 		return
 	}
+	if r.closed {
+		return
+	}
 	patience := r.o.Timeout
 	if patience == 0 {
 		patience = 30 * time.Second
@@ -225,18 +239,18 @@ func (r *receiver) forget(in *incoming) {
 func (r *receiver) take(in *incoming, conn transport.Conn, f transport.Frame) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for r.bytes > 0 && r.bytes+len(f.Data) > window && !r.closed && in.conn == conn {
+	for r.bytes > 0 && r.bytes+size(f.Data) > window && !r.closed && in.conn == conn {
 		r.changed.Wait()
 	}
 	switch {
 	case r.closed || in.conn != conn || f.Seq <= in.received:
 		transport.Recycle(f.Data)
 		return nil
-	case f.Seq != in.received+1:
+	case f.Seq != in.received+1 || in.over:
 		return fmt.Errorf("message %d follows %d", f.Seq, in.received)
 	}
 	in.received = f.Seq
-	r.bytes += len(f.Data)
+	r.bytes += size(f.Data)
 	r.queue = append(r.queue, transport.Message{
 		Body: f.Data, Content: transport.Content(f.Kind - message),
 		Handle: &delivery{in, f.Seq, f.Data},
@@ -246,10 +260,14 @@ func (r *receiver) take(in *incoming, conn transport.Conn, f transport.Frame) er
 }
 
 // end notes that a sender has sent its last message.
-func (r *receiver) end(in *incoming, last uint64) {
+func (r *receiver) end(in *incoming, last uint64) error {
 	in.lines.Lock()
 	defer in.lines.Unlock()
 	r.mu.Lock()
+	if last != in.received {
+		r.mu.Unlock()
+		return fmt.Errorf("the end is behind message %d, and %d have come", last, in.received)
+	}
 	if !in.over {
 		in.over, in.last = true, last
 		r.open--
@@ -258,6 +276,7 @@ func (r *receiver) end(in *incoming, last uint64) {
 	conn, answer := r.answer(in)
 	r.mu.Unlock()
 	tell(conn, answer)
+	return nil
 }
 
 // abort notes that a sender will not come to its end.
@@ -300,7 +319,7 @@ func (r *receiver) Receive(ctx context.Context, n int) ([]transport.Message, err
 	got := r.queue[:min(n, len(r.queue))]
 	r.queue = r.queue[len(got):]
 	for _, m := range got {
-		r.bytes -= len(m.Body)
+		r.bytes -= size(m.Body)
 	}
 	r.changed.Broadcast()
 	return got, nil

@@ -28,6 +28,7 @@ type sender struct {
 	last    uint64   // number of the last message
 	next    uint64   // of those, the first that was not sent over the present line
 	closing bool     // the end is to be sent
+	endSent bool     // over the present line
 	ended   bool     // it was confirmed, or can be no more
 	err     error    // no line can be had
 }
@@ -62,7 +63,7 @@ func (s *sender) Send(ctx context.Context, messages []transport.Message) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, m := range messages {
-		full := func() bool { return s.bytes > 0 && s.bytes+len(m.Body) > window }
+		full := func() bool { return s.bytes > 0 && s.bytes+size(m.Body) > window }
 		if err := s.wait(ctx, full); err != nil {
 			return err
 		}
@@ -70,7 +71,7 @@ func (s *sender) Send(ctx context.Context, messages []transport.Message) error {
 		copy(body, m.Body)
 		s.last++
 		s.queue = append(s.queue, queued{s.last, message + transport.FrameKind(m.Content), body})
-		s.bytes += len(body)
+		s.bytes += size(body)
 		s.changed.Broadcast()
 	}
 	return nil
@@ -201,7 +202,7 @@ func (s *sender) greet(ctx context.Context, conn transport.Conn) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.next = f.Seq + 1
+	s.next, s.endSent = f.Seq+1, false
 	return nil
 }
 
@@ -236,22 +237,22 @@ func (s *sender) use(ctx context.Context, conn transport.Conn) error {
 		s.changed.Broadcast()
 	})()
 	var frames []transport.Frame
-	for endSent := false; ; {
+	for {
 		s.mu.Lock()
-		idle := func() bool { return s.next > s.last && (!s.closing || endSent) && !s.ended }
+		idle := func() bool { return s.next > s.last && (!s.closing || s.endSent) && !s.ended }
 		for idle() && len(broken) == 0 && ctx.Err() == nil {
 			s.changed.Wait()
 		}
 		frames = s.unsent(frames[:0])
-		if s.closing && !endSent {
+		if s.closing && !s.endSent && s.next > s.last {
 			frames = append(frames, transport.Frame{Kind: end, Seq: s.last})
-			endSent = true
+			s.endSent = true
 		}
 		finished := s.ended
 		s.mu.Unlock()
 		select {
 		case err := <-broken:
-			if s.isOver(endSent) || err == nil {
+			if s.isOver() {
 				return nil
 			}
 			return err
@@ -274,12 +275,12 @@ func (s *sender) use(ctx context.Context, conn transport.Conn) error {
 	}
 }
 
-// isOver reports, of a line that broke, whether all was done: then only the
-// confirmation of the end got lost.
-func (s *sender) isOver(endSent bool) bool {
+// isOver reports, of a line that broke or ended, whether all was done. Then only
+// the confirmation of the end may have got lost.
+func (s *sender) isOver() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if endSent && len(s.queue) == 0 {
+	if s.endSent && len(s.queue) == 0 {
 		s.ended = true
 		s.changed.Broadcast()
 	}
@@ -288,11 +289,11 @@ func (s *sender) isOver(endSent bool) bool {
 
 // unsent are the frames of what was not sent over this line, some of them.
 func (s *sender) unsent(frames []transport.Frame) []transport.Frame {
-	size := 0
-	for s.next <= s.last && size < window/8 {
+	bytes := 0
+	for s.next <= s.last && bytes < window/8 {
 		q := s.queue[len(s.queue)-int(s.last-s.next)-1]
 		frames = append(frames, transport.Frame{Kind: q.kind, Seq: q.seq, Data: q.body})
-		size += len(q.body) + 64
+		bytes += size(q.body)
 		s.next++
 	}
 	return frames
@@ -314,11 +315,10 @@ func (s *sender) answers(conn transport.Conn) error {
 			s.acked(f.Seq)
 		case ended:
 			s.acked(f.Seq)
-			s.mu.Lock()
-			s.ended = true
-			s.changed.Broadcast()
-			s.mu.Unlock()
-			return nil
+			if s.isOver() {
+				return nil
+			}
+			return errors.New("it says that all is done, and has not all")
 		case bye:
 			return errBye
 		case refuse:
@@ -335,7 +335,7 @@ func (s *sender) acked(seq uint64) {
 	defer s.mu.Unlock()
 	n := 0
 	for n < len(s.queue) && s.queue[n].seq <= seq && s.queue[n].seq < s.next {
-		s.bytes -= len(s.queue[n].body)
+		s.bytes -= size(s.queue[n].body)
 		n++
 	}
 	// A body that is acknowledged was sent whole, so that nobody reads it now.

@@ -75,6 +75,7 @@ type caller struct {
 	cancel         context.CancelCauseFunc
 	input          *outflow
 	output, errput *inflow
+	mute           *time.Timer // until the server has answered
 	trace          Trace
 }
 
@@ -82,6 +83,11 @@ func (c *caller) call(ctx context.Context) (Exit, error) {
 	begun := time.Now()
 	opening := transport.Frame{Kind: begin, Data: marshal(opening{version, c.Timeout})}
 	c.trace.Marshal = time.Since(begun)
+	c.mute = time.AfterFunc(handshakeTime, func() {
+		c.cancel(errMute)
+		c.line.conn.Close()
+	})
+	defer c.mute.Stop()
 	if err := c.line.send(opening); err != nil {
 		return Exit{}, err
 	}
@@ -123,7 +129,10 @@ func (c *caller) call(ctx context.Context) (Exit, error) {
 // written.
 const lastWords = 200 * time.Millisecond
 
-var errUnwritten = errors.New("the answer was not written")
+var (
+	errUnwritten = errors.New("the answer was not written")
+	errMute      = fmt.Errorf("the server has not answered within %v", handshakeTime)
+)
 
 // ask sends the input. One that cannot be read to its end is no request.
 func (c *caller) ask() {
@@ -178,6 +187,7 @@ func (c *caller) answer(begun time.Time) (e Exit, err error) {
 		}
 		switch f.Kind {
 		case welcome:
+			c.mute.Stop()
 			c.trace.Handshake = time.Since(begun)
 		case waiting:
 			if c.Waiting != nil {

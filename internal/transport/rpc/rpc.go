@@ -58,7 +58,8 @@ const (
 	// piece is the most of them that one frame holds.
 	piece = 128 << 10
 
-	// handshakeTime is how long a caller may take to say what it wants.
+	// handshakeTime is how long a caller may take to say what it wants, and a
+	// server to welcome it.
 	handshakeTime = 10 * time.Second
 	// goodbyeTime is how long one side waits for the other when all is said: for
 	// a caller that was told the exit to hang up, and for a server that was told

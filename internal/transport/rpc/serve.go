@@ -60,15 +60,14 @@ func Serve(ctx context.Context, conn transport.Conn, handle Handler) error {
 		cancel(errHungUp)
 		hungUp <- err
 	}()
-	// Nobody reads the answer of a call that is over, or writes its request; but
-	// what the command says at its end may be worth reading.
-	defer context.AfterFunc(ctx, func() {
-		s.input.finish(context.Cause(ctx))
-		s.output.fail(context.Cause(ctx))
-		time.AfterFunc(goodbyeTime/2, func() { s.errput.fail(context.Cause(ctx)) })
-	})()
+	answered := make(chan struct{})
+	defer context.AfterFunc(ctx, func() { s.giveUp(context.Cause(ctx), answered) })()
 
 	e := handle(ctx, &Incoming{conn.Peer(), s.input, s.output, s.errput, s.line})
+	close(answered)
+	s.input.finish(io.ErrClosedPipe) // should somebody still use them
+	s.output.fail(io.ErrClosedPipe)
+	s.errput.fail(io.ErrClosedPipe)
 	if ctx.Err() != nil {
 		e.Status, e.Error = 1, context.Cause(ctx).Error()
 	}
@@ -78,12 +77,13 @@ func Serve(ctx context.Context, conn transport.Conn, handle Handler) error {
 		}
 		return errHungUp
 	}
+	// A line that is closed with something unread would take the exit with it: the
+	// caller hangs up, if it is still able to.
+	late := time.AfterFunc(goodbyeTime, func() { conn.Close() })
+	defer late.Stop()
 	if err := s.exit(e); err != nil {
 		return err
 	}
-	// A line that is closed with something unread would take the exit with it: the
-	// caller hangs up.
-	time.AfterFunc(goodbyeTime, func() { conn.Close() })
 	<-hungUp
 	return nil
 }
@@ -95,6 +95,22 @@ type server struct {
 
 	begun    time.Time
 	received atomic.Int64 // nanoseconds until the request was whole
+}
+
+// giveUp ends what a call waits for. Nobody reads its answer, or writes its
+// request; but what the command says at its end may be worth reading. A caller
+// that is stuck is left.
+func (s *server) giveUp(cause error, answered <-chan struct{}) {
+	s.input.finish(cause)
+	s.output.fail(cause)
+	for _, end := range []func(){func() { s.errput.fail(cause) }, func() { s.line.conn.Close() }} {
+		select {
+		case <-answered:
+			return
+		case <-time.After(goodbyeTime / 2):
+			end()
+		}
+	}
 }
 
 // greet learns what the caller wants.

@@ -30,7 +30,7 @@ type lines struct {
 func listen(ctx context.Context, u transport.URL, o transport.Options) (transport.Listener, error) {
 	all := &lines{open: map[int64]*line{}}
 	return socket.Listen(ctx, u, o, func(ctx context.Context, wire net.Conn, peer string, to *link.Arrivals) {
-		(&connection{lines: all, to: to, at: u.String(), peer: peer}).serve(ctx, wire)
+		(&connection{lines: all, to: to, at: u.String(), peer: peer, longest: longest(o)}).serve(ctx, wire)
 	})
 }
 
@@ -39,6 +39,7 @@ type connection struct {
 	*lines
 	to       *link.Arrivals
 	at, peer string // this end and the other
+	longest  int    // bytes of a frame's data
 	opened   []*line
 }
 
@@ -49,7 +50,7 @@ func (c *connection) serve(ctx context.Context, wire net.Conn) {
 	defer c.end()
 	defer wire.Close()
 	defer context.AfterFunc(ctx, func() { wire.Close() })()
-	p, processor := protocol(wire), relaythrift.NewRelayProcessor(c)
+	p, processor := protocol(wire, c.longest), relaythrift.NewRelayProcessor(c)
 	for {
 		ok, err := processor.Process(ctx, p, p)
 		_, broken := errors.AsType[apache.TTransportException](err) // what else it is was answered
@@ -71,7 +72,7 @@ func (c *connection) end() {
 
 // Open implements relaythrift.Relay.
 func (c *connection) Open(ctx context.Context) (int64, error) {
-	line := newLine(c.peer)
+	line := newLine(c.peer, c.longest)
 	if err := c.to.Hand(ctx, line); err != nil {
 		return 0, &relaythrift.Closed{Reason: "the server was stopped"}
 	}
@@ -141,7 +142,7 @@ func (c *connection) Run(ctx context.Context, input []byte, limitMilliseconds in
 		Stdin:   bytes.NewReader(input),
 		Stdout:  limited{&out},
 		Stderr:  limited{&messages},
-		Timeout: time.Duration(limitMilliseconds) * time.Millisecond,
+		Timeout: time.Duration(min(max(limitMilliseconds, 0), 1<<40)) * time.Millisecond,
 	})
 	switch {
 	case err != nil:
@@ -172,15 +173,16 @@ func (l limited) Write(p []byte) (int, error) {
 type line struct {
 	id      int64
 	peer    string
+	longest int
 	in, out chan []*relaythrift.Frame
 	come    []*relaythrift.Frame // of in, not received yet
 	closed  chan struct{}
 	hangUp  func()
 }
 
-func newLine(peer string) *line {
+func newLine(peer string, longest int) *line {
 	l := &line{
-		id: rand.Int64(), peer: peer,
+		id: rand.Int64(), peer: peer, longest: longest,
 		in: make(chan []*relaythrift.Frame, 1), out: make(chan []*relaythrift.Frame, 1), closed: make(chan struct{}),
 	}
 	l.hangUp = sync.OnceFunc(func() { close(l.closed) })
@@ -224,7 +226,7 @@ func (l *line) Receive([]byte) (transport.Frame, error) {
 	}
 	f := l.come[0]
 	l.come = l.come[1:]
-	return inward(f), nil
+	return inward(f, l.longest)
 }
 
 func (l *line) Peer() string { return l.peer }

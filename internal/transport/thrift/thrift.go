@@ -5,8 +5,11 @@ package thrift
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"math"
 	"net"
+	"time"
 
 	apache "github.com/apache/thrift/lib/go/thrift"
 
@@ -42,9 +45,22 @@ func dial(ctx context.Context, u transport.URL, o transport.Options) (transport.
 	return link.Dial(ctx, u, o, dialer)
 }
 
-// protocol is that of a connection.
-func protocol(c net.Conn) apache.TProtocol {
-	limits := &apache.TConfiguration{MaxMessageSize: transport.MaxFrame, MaxFrameSize: transport.MaxFrame}
+// batch is what frames that are sent at once hold beside a message of the
+// greatest length: see transport/link.
+const batch = 2 << 20
+
+// longest is that of a frame's data.
+func longest(o transport.Options) int {
+	if o.MaxRecord == 0 {
+		return 64 << 20
+	}
+	return o.MaxRecord + 4096
+}
+
+// protocol is that of a connection over which frames of that length come.
+func protocol(c net.Conn, longest int) apache.TProtocol {
+	limit := int32(longest + batch)
+	limits := &apache.TConfiguration{MaxMessageSize: limit, MaxFrameSize: limit, MaxContainerSize: 1 << 16}
 	framed := apache.NewTFramedTransportConf(apache.NewTSocketFromConnConf(c, limits), limits)
 	return apache.NewTCompactProtocolConf(framed, limits)
 }
@@ -52,13 +68,14 @@ func protocol(c net.Conn) apache.TProtocol {
 // dialer is a link.Dialer.
 func dialer(u transport.URL, o transport.Options) (link.Connect, error) {
 	d, err := socket.NewDialer(u)
-	return func(ctx context.Context) (transport.Conn, error) { return open(ctx, d) }, err
+	return func(ctx context.Context) (transport.Conn, error) { return open(ctx, d, longest(o)) }, err
 }
 
 // conn is a line that was opened: a call waits for its answer, so there is a
 // connection for each direction.
 type conn struct {
 	address string
+	longest int // bytes of a frame's data
 	line    int64
 	wires   [2]net.Conn
 	there   *relaythrift.RelayClient
@@ -66,9 +83,12 @@ type conn struct {
 	come    []*relaythrift.Frame // and not received yet
 }
 
+// openTime is how long the other side may take to open a line.
+const openTime = 10 * time.Second
+
 // open opens a line.
-func open(ctx context.Context, d socket.Dialer) (transport.Conn, error) {
-	c := &conn{address: d.Address}
+func open(ctx context.Context, d socket.Dialer, longest int) (transport.Conn, error) {
+	c := &conn{address: d.Address, longest: longest}
 	for i := range c.wires {
 		wire, err := d.Connect(ctx)
 		if err != nil {
@@ -78,15 +98,19 @@ func open(ctx context.Context, d socket.Dialer) (transport.Conn, error) {
 		c.wires[i] = wire
 	}
 	client := func(wire net.Conn) *relaythrift.RelayClient {
-		p := protocol(wire)
+		p := protocol(wire, longest)
 		return relaythrift.NewRelayClient(apache.NewTStandardClient(p, p))
 	}
 	c.there, c.back = client(c.wires[0]), client(c.wires[1])
-	stop := context.AfterFunc(ctx, c.hangUp)
-	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	defer context.AfterFunc(ctx, c.hangUp)()
 	var err error
 	if c.line, err = c.there.Open(context.Background()); err != nil {
 		c.hangUp()
+		if ctx.Err() == context.DeadlineExceeded {
+			return nil, fmt.Errorf("the server has not answered within %v", openTime)
+		}
 		return nil, named(err)
 	}
 	return c, nil
@@ -116,11 +140,17 @@ func (c *conn) Receive([]byte) (transport.Frame, error) {
 	}
 	f := c.come[0]
 	c.come = c.come[1:]
-	return inward(f), nil
+	return inward(f, c.longest)
 }
 
-func inward(f *relaythrift.Frame) transport.Frame {
-	return transport.Frame{Kind: transport.FrameKind(f.Kind), Seq: uint64(f.Seq), Data: f.Data}
+func inward(f *relaythrift.Frame, longest int) (transport.Frame, error) {
+	switch {
+	case f.Kind < 0 || f.Kind > math.MaxUint8:
+		return transport.Frame{}, fmt.Errorf("what came is no frame: its kind is %d", f.Kind)
+	case len(f.Data) > longest:
+		return transport.Frame{}, fmt.Errorf("a message of %d bytes is longer than --max-record allows", len(f.Data))
+	}
+	return transport.Frame{Kind: transport.FrameKind(f.Kind), Seq: uint64(f.Seq), Data: f.Data}, nil
 }
 
 func (c *conn) Peer() string { return c.address }
