@@ -119,7 +119,7 @@ complete -c relay -n '__fish_seen_subcommand_from rm' -l help -s h -d 'show help
 complete -c relay -n '__fish_seen_subcommand_from rm' -l version -d 'print the version'
 complete -c relay -n '__fish_seen_subcommand_from bench' -l time -x -d 'let each of the seven measurements of a way take a TIME'
 complete -c relay -n '__fish_seen_subcommand_from bench' -l plot -r -F -d 'draw a chart, in SVG, into FILE'
-complete -c relay -n '__fish_seen_subcommand_from bench' -l echo -d 'be the other side: send back what comes to URL, until stopped'
+complete -c relay -n '__fish_seen_subcommand_from bench' -l echo -d 'be the other side: send back what comes to URL, by the second URL if it carries no calls'
 complete -c relay -n '__fish_seen_subcommand_from bench' -l format -s f -x -a 'jsonl csv tsv table' -d 'output FORMAT: jsonl, csv, tsv, table'
 complete -c relay -n '__fish_seen_subcommand_from bench' -l output -s o -r -F -d 'write to FILE, made at the first output; - is stdout'
 complete -c relay -n '__fish_seen_subcommand_from bench' -l quiet -s q -d 'print errors only'

@@ -3,7 +3,6 @@ package e2e
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -220,9 +219,7 @@ func TestHostileServers(t *testing.T) {
 	}
 	fmt.Fprintln(&input, secure.URL)
 
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "crawl", "--ordered", "--errors-ok", "-j", "32", "--retries", "1", "--timeout", "2s", "--idle-timeout", "500ms",
+	cmd := exec.CommandContext(t.Context(), "crawl", "--ordered", "--errors-ok", "-j", "32", "--retries", "1", "--timeout", "2s", "--idle-timeout", "500ms",
 		"--max-body", "1MiB", "--header", "X-Api-Key: secret")
 	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+authority)
 	cmd.Stdin = strings.NewReader(input.String())
