@@ -28,8 +28,6 @@ func TestManPages(t *testing.T) {
 		}
 		name := strings.TrimSuffix(filepath.Base(path), ".1")
 		command := tools[name]()
-		text := strings.ReplaceAll(string(page), `\e`, `\`)
-
 		flags := map[string]bool{}
 		var examples []string
 		for _, c := range append([]*cmdline.Command{command}, command.Verbs...) {
@@ -41,7 +39,7 @@ func TestManPages(t *testing.T) {
 			}
 		}
 		var documented []string
-		for _, match := range regexp.MustCompile(`Fl -([a-z0-9-]+)`).FindAllStringSubmatch(text, -1) {
+		for _, match := range regexp.MustCompile(`Fl -([a-z0-9-]+)`).FindAllStringSubmatch(string(page), -1) {
 			documented = append(documented, match[1])
 			if !flags[match[1]] {
 				t.Errorf("%s: there is no flag --%s", path, match[1])
@@ -53,11 +51,13 @@ func TestManPages(t *testing.T) {
 			}
 		}
 
-		var shown []string
-		for _, match := range regexp.MustCompile(`(?m)^\.Dl (.*)$`).FindAllStringSubmatch(text, -1) {
-			shown = append(shown, match[1])
-			if !slices.Contains(examples, match[1]) {
-				t.Errorf("%s: the example is not one of the help: %s", path, match[1])
+		shown, err := pageExamples(path)
+		if err != nil {
+			t.Error(err)
+		}
+		for _, line := range shown {
+			if !slices.Contains(examples, line) {
+				t.Errorf("%s: the example is not one of the help: %s", path, line)
 			}
 		}
 		for _, verb := range command.Verbs {

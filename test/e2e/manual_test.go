@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -128,10 +129,13 @@ func pageExamples(path string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	text := strings.NewReplacer(`\(aq`, "'", `\(dq`, `"`, `\e`, `\`, `\&`, "").Replace(string(page))
+	roff := strings.NewReplacer(`\(aq`, "'", `\(dq`, `"`, `\e`, `\`, `\&`, "")
 	var lines []string
-	for _, match := range regexp.MustCompile(`(?m)^\.Dl (.*)$`).FindAllStringSubmatch(text, -1) {
-		lines = append(lines, match[1])
+	for _, match := range regexp.MustCompile(`(?m)^\.Dl (.*)$`).FindAllStringSubmatch(string(page), -1) {
+		if strings.Contains(match[1], `"`) {
+			return nil, fmt.Errorf(`%s: a double quote that is not written \(dq does not show: %s`, path, match[1])
+		}
+		lines = append(lines, roff.Replace(match[1]))
 	}
 	return lines, nil
 }
