@@ -21,7 +21,7 @@ export GOFLAGS += -buildvcs=false
 endif
 
 .NOTPARALLEL:
-.PHONY: build test demo lint format vet golangci shellcheck fuzz bench figures install completions packages clean help
+.PHONY: build test demo lint format vet golangci shellcheck fuzz bench figures install uninstall completions packages clean help
 
 # What writes the manual pages of urfave/cli is left out, and code that runs once
 # at the start, or for each connection, is not inlined: a tool is smaller by a
@@ -90,6 +90,14 @@ install: build ## install the tools, man pages, completions, docs and examples b
 	install -m 644 internal/transport/grpc/relaypb/relay.proto internal/transport/thrift/relaythrift/relay.thrift '$(SHARE)/doc/pipeworks'
 	install -m 644 LICENSE '$(SHARE)/doc/pipeworks/copyright'
 	cp -R docs examples '$(SHARE)/doc/pipeworks'
+
+uninstall: ## remove what install has put below DESTDIR/PREFIX
+	cd '$(DESTDIR)$(PREFIX)/bin' && rm -f $(TOOLS)
+	cd '$(SHARE)' && rm -rf doc/pipeworks $(patsubst man/%.1,man/man1/%.1,$(wildcard man/*.1)) \
+	  $(patsubst man/%.7,man/man7/%.7,$(wildcard man/*.7)) \
+	  $(patsubst completions/bash/%,bash-completion/completions/%,$(wildcard completions/bash/*)) \
+	  $(patsubst completions/zsh/%,zsh/site-functions/%,$(wildcard completions/zsh/*)) \
+	  $(patsubst completions/fish/%,fish/vendor_completions.d/%,$(wildcard completions/fish/*))
 
 completions: build ## write the completions anew, from the flags of the tools
 	for tool in $(filter-out relay-%,$(TOOLS)); do \
