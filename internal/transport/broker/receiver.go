@@ -75,6 +75,9 @@ func (r *Receiver) Receive(ctx context.Context, n int) ([]transport.Message, err
 			return nil, context.Cause(ctx)
 		}
 		line.Close()
+		if link.IsPermanent(err) {
+			return nil, err
+		}
 		r.o.Warnf("%s: the connection broke, trying again: %v", r.name, err)
 		if err := r.connect(ctx); err != nil {
 			return nil, err

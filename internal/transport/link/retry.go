@@ -25,6 +25,12 @@ func (e permanentError) Unwrap() error { return e.error }
 // Permanent says that trying again cannot mend err.
 func Permanent(err error) error { return permanentError{err} }
 
+// IsPermanent reports whether err is one that trying again cannot mend.
+func IsPermanent(err error) bool {
+	_, ok := errors.AsType[permanentError](err)
+	return ok
+}
+
 // Retry tries until it succeeds, or the error is Permanent, or o.Timeout is
 // over. After a while it says what it waits for.
 func Retry(ctx context.Context, o transport.Options, name string, try func() error) error {
