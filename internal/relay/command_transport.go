@@ -41,6 +41,7 @@ var siblings = []struct{ scheme, summary string }{
 	{"grpc", "gRPC"},
 	{"kafka", "Kafka"},
 	{"nats", "NATS and its JetStream"},
+	{"rocketmq", "RocketMQ"},
 	{"stomp", "ActiveMQ, or another broker that speaks STOMP"},
 	{"thrift", "Thrift"},
 }

@@ -2,11 +2,14 @@ package e2e
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"pipeworks/internal/transport/rocketmq/proxytest"
 )
 
 const (
@@ -42,4 +45,18 @@ func cmdKafka(ts *testscript.TestScript, neg bool, args []string) {
 		addr = cluster.ListenAddrs()[0]
 	}
 	ts.Setenv("KAFKA", fmt.Sprintf("kafka://%s/e2e%d", addr, time.Now().UnixNano()))
+}
+
+// cmdRocketmq starts a stand-in for RocketMQ at $ROCKETMQ, which lets user ann in
+// with the password open sesame.
+func cmdRocketmq(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: rocketmq")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	proxy := &proxytest.Proxy{Users: map[string]string{"ann": "open sesame"}}
+	proxy.Serve(l)
+	ts.Defer(proxy.Stop)
+	ts.Setenv("ROCKETMQ", fmt.Sprintf("rocketmq://ann@%s", l.Addr()))
 }

@@ -64,6 +64,7 @@ import (
 	"pipeworks/internal/transport/grpc"
 	"pipeworks/internal/transport/kafka"
 	"pipeworks/internal/transport/nats"
+	"pipeworks/internal/transport/rocketmq"
 	"pipeworks/internal/transport/stomp"
 	"pipeworks/internal/transport/thrift"
 )
@@ -78,13 +79,14 @@ var tools = map[string]func() *cmdline.Command{
 
 // siblings are relay with another client, and the same manual.
 var siblings = map[string]transport.Transport{
-	"relay-amqp":   amqp.Transport,
-	"relay-amqp1":  amqp1.Transport,
-	"relay-grpc":   grpc.Transport,
-	"relay-kafka":  kafka.Transport,
-	"relay-nats":   nats.Transport,
-	"relay-stomp":  stomp.Transport,
-	"relay-thrift": thrift.Transport,
+	"relay-amqp":     amqp.Transport,
+	"relay-amqp1":    amqp1.Transport,
+	"relay-grpc":     grpc.Transport,
+	"relay-kafka":    kafka.Transport,
+	"relay-nats":     nats.Transport,
+	"relay-rocketmq": rocketmq.Transport,
+	"relay-stomp":    stomp.Transport,
+	"relay-thrift":   thrift.Transport,
 }
 
 func TestMain(m *testing.M) {
@@ -107,16 +109,17 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames: true,
 		ContinueOnError:    true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sh":      cmdSh,
-			"status":  cmdStatus,
-			"out":     func(ts *testscript.TestScript, neg bool, lines []string) { is(ts, "stdout", neg, lines) },
-			"err":     func(ts *testscript.TestScript, neg bool, lines []string) { is(ts, "stderr", neg, lines) },
-			"serve":   cmdServe,
-			"mute":    cmdMute,
-			"readme":  cmdReadme,
-			"example": cmdExample,
-			"page":    cmdPage,
-			"kafka":   cmdKafka,
+			"sh":       cmdSh,
+			"status":   cmdStatus,
+			"out":      func(ts *testscript.TestScript, neg bool, lines []string) { is(ts, "stdout", neg, lines) },
+			"err":      func(ts *testscript.TestScript, neg bool, lines []string) { is(ts, "stderr", neg, lines) },
+			"serve":    cmdServe,
+			"mute":     cmdMute,
+			"readme":   cmdReadme,
+			"example":  cmdExample,
+			"page":     cmdPage,
+			"kafka":    cmdKafka,
+			"rocketmq": cmdRocketmq,
 		},
 	})
 }
