@@ -18,13 +18,13 @@ import (
 
 	v2 "github.com/apache/rocketmq-clients/golang/v5/protocol/v2"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"pipeworks/internal/transport"
 	"pipeworks/internal/transport/broker"
+	overgrpc "pipeworks/internal/transport/grpc"
 	"pipeworks/internal/transport/link"
 	"pipeworks/internal/transport/socket"
-	"pipeworks/internal/transport/tlsoption"
 )
 
 const (
@@ -100,45 +100,21 @@ func (l *line) dial(ctx context.Context, address string) (*peer, error) {
 	if p := l.peers[address]; p != nil {
 		return p, nil
 	}
-	u := l.c.url
-	u.Host = address
-	config, err := tlsoption.Client(u)
+	d, err := socket.NewDialer(transport.URL{Scheme: l.c.url.Scheme, Host: address, Query: l.c.url.Query}, "h2")
 	if err != nil {
 		return nil, link.Permanent(err)
 	}
-	if config != nil {
-		config.NextProtos = []string{"h2"}
-	}
-	wire, err := socket.Connect(ctx, "tcp", address, config)
-	if err != nil {
-		return nil, err
-	}
-	var once sync.Once
-	conn, err := grpc.NewClient("passthrough:///"+address,
-		grpc.WithContextDialer(func(context.Context, string) (c net.Conn, err error) {
-			err = errGone
-			once.Do(func() { c, err = wire, nil })
-			return c, err
-		}),
-		grpc.WithTransportCredentials(insecure.NewCredentials()), // the wire has its TLS
+	conn, err := overgrpc.Connect(ctx, d,
 		grpc.WithPerRPCCredentials(l.identity),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)),
-		grpc.WithDisableServiceConfig(),
-		grpc.WithDisableRetry(),
-		grpc.WithUserAgent("relay"),
 	)
 	if err != nil {
-		wire.Close()
 		return nil, err
 	}
 	p := &peer{v2.NewMessagingServiceClient(conn), conn, nil}
 	l.peers[address] = p
 	return p, nil
 }
-
-// errGone keeps gRPC from connecting anew behind our back: that is done by the
-// next line.
-var errGone = errors.New("the connection is gone")
 
 // address is the first of them; empty: there is none.
 func address(e *v2.Endpoints) string {

@@ -58,6 +58,7 @@ func TestConformance(t *testing.T) {
 		Kept:      true,
 		NoAbort:   true,
 		Largest:   proxytest.MaxBody,
+		Parallel:  true,
 		Restart:   restart,
 	})
 }
