@@ -1,5 +1,6 @@
 // Package amqp carries relay's messages over AMQP 0-9-1, which RabbitMQ speaks:
-// each is confirmed by the broker, and kept until it is acknowledged.
+// each is confirmed by the broker, and kept until it is acknowledged. Calls go over
+// queues of their own.
 package amqp
 
 import (
@@ -24,7 +25,7 @@ import (
 var Transport = transport.Transport{
 	Scheme:  "amqp",
 	Form:    "amqp://[USER@]HOST[:PORT]/QUEUE",
-	Summary: "RabbitMQ and others that speak AMQP 0-9-1",
+	Summary: "RabbitMQ and others that speak AMQP 0-9-1; calls",
 	Options: slices.Concat([]transport.Option{
 		{Name: "vhost", Usage: "virtual host (/)"},
 		{Name: "type", Usage: "of a queue that is made: quorum (the default) or classic; a queue that exists is taken as it is"},
@@ -36,6 +37,8 @@ var Transport = transport.Transport{
 	Endless:  true,
 	Sender:   sender,
 	Receiver: receiver,
+	Dial:     dial,
+	Listen:   listen,
 }
 
 // config is what a URL says.
@@ -47,6 +50,7 @@ type config struct {
 	routingKey string
 	keyed      bool
 	prefetch   int
+	calls      bool        // come from the queue, not messages
 	letIn      atomic.Bool // the broker has done so
 }
 
@@ -163,6 +167,13 @@ func (l *line) open() (err error) {
 
 // declare makes the queue if there is none.
 func (c *config) declare(l *line) error {
+	if c.calls { // they are for who is there
+		_, err := l.channel.QueueDeclare(c.queue, false, true, false, false, nil)
+		if cause, ok := errors.AsType[*amqp091.Error](err); ok && cause.Code == amqp091.PreconditionFailed {
+			err = link.Permanent(fmt.Errorf("%s: queue %s is one of messages: calls take another", c.url, c.queue))
+		}
+		return err
+	}
 	_, err := l.channel.QueueDeclarePassive(c.queue, true, false, false, false, nil)
 	if cause, ok := errors.AsType[*amqp091.Error](err); !ok || cause.Code != amqp091.NotFound {
 		return err

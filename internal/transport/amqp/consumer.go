@@ -26,8 +26,9 @@ type consumer struct {
 
 // handle says which message of which line one is.
 type handle struct {
-	of  *consumer
-	tag uint64
+	of    *consumer
+	tag   uint64
+	reply string // the queue that an answer goes to
 }
 
 func (c *config) consumer(ctx context.Context, o transport.Options) (broker.Consumer, error) {
@@ -80,7 +81,7 @@ func (r *consumer) Receive(ctx context.Context, n int) ([]transport.Message, err
 		}
 		messages[i] = transport.Message{
 			Body: d.Body, Content: content, ID: d.MessageId, Tries: tries(d),
-			Handle: handle{r, d.DeliveryTag},
+			Handle: handle{r, d.DeliveryTag, d.ReplyTo},
 		}
 	}
 	return messages, nil

@@ -248,9 +248,18 @@ func alarm(t *testing.T, f fixture) {
 }
 
 // A broker that is killed and comes back loses nothing that was confirmed, and
-// gets what was not.
+// gets what was not; and who takes calls goes on.
 func restart(t *testing.T, fixtures []fixture, urls []transport.URL) {
 	var half, all sync.WaitGroup
+	calls := fixtures[0].url(t, "")
+	var listening transport.Listener
+	if listen := fixtures[0].transport.Listen; listen != nil {
+		var err error
+		if listening, err = listen(t.Context(), calls, options(t)); err != nil {
+			t.Fatal(err)
+		}
+		defer listening.Close()
+	}
 	for i, f := range fixtures {
 		s, r := f.sender(t, urls[i]), f.receiver(t, urls[i])
 		half.Add(1)
@@ -263,6 +272,23 @@ func restart(t *testing.T, fixtures []fixture, urls []transport.URL) {
 	half.Wait()
 	order(t, "restart", fixtures[0].kind)
 	all.Wait()
+	if listening == nil {
+		return
+	}
+	go func() { // so that it notices
+		for {
+			conn, err := listening.Accept(t.Context())
+			if err != nil {
+				return
+			}
+			_ = conn.Close()
+		}
+	}()
+	conn, err := fixtures[0].transport.Dial(t.Context(), calls, options(t))
+	if err != nil {
+		t.Fatal("a call after the restart:", err)
+	}
+	_ = conn.Close()
 }
 
 // carry sends messages and receives them. It calls half when it has sent half of

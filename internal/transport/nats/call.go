@@ -6,25 +6,17 @@ import (
 	"fmt"
 	"net"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"pipeworks/internal/transport"
+	"pipeworks/internal/transport/broker"
 	"pipeworks/internal/transport/link"
 	"pipeworks/internal/transport/socket"
 )
 
-// callHello is what a caller says to the subject, and the subject to reply to is
-// its end of the line.
-const callHello = "relay/1"
-
 // noResponders is the status of a message that nobody listens for.
 const noResponders = "503"
-
-// answerTime is how long a server may take to answer a hello, before another is
-// asked.
-const answerTime = 5 * time.Second
 
 // dial opens a line to one of those that listen at the subject.
 func dial(ctx context.Context, u transport.URL, o transport.Options) (transport.Conn, error) {
@@ -40,9 +32,9 @@ func dial(ctx context.Context, u transport.URL, o transport.Options) (transport.
 		return nil, err
 	}
 	c.reconnected = c.breakLines
-	var l *line
+	var l *broker.Line
 	err = link.Retry(ctx, o, u.String(), func() (err error) {
-		l, err = c.greet(ctx)
+		l, err = c.call(ctx)
 		return err
 	})
 	if err != nil {
@@ -52,14 +44,14 @@ func dial(ctx context.Context, u transport.URL, o transport.Options) (transport.
 	return socket.NewConn(l, u.String(), o.MaxRecord), nil
 }
 
-// greet opens a line, once.
-func (c *client) greet(ctx context.Context) (*line, error) {
+// call opens a line, once.
+func (c *client) call(ctx context.Context) (*broker.Line, error) {
 	c.keep(true) // for the next attempt
 	l, err := c.newLine()
 	if err != nil {
 		return nil, err
 	}
-	if err = l.greeted(ctx); err != nil {
+	if err = l.Call(ctx, c.cfg.subject); err != nil {
 		_ = l.Close() // it was none
 		return nil, err
 	}
@@ -67,23 +59,47 @@ func (c *client) greet(ctx context.Context) (*line, error) {
 	return l, nil
 }
 
-// greeted says hello and waits for the answer.
-func (l *line) greeted(ctx context.Context) error {
-	if err := l.PublishRequest(l.cfg.subject, l.inbox, []byte(callHello)); err != nil {
-		return err
+// newLine makes a line with an inbox of its own. It holds on to the client until
+// it is closed.
+func (c *client) newLine() (l *broker.Line, err error) {
+	inbox := c.NewInbox()
+	var sub *nats.Subscription
+	post := func(to string, message []byte) error {
+		// With a subject to reply to, the server says that nobody listens.
+		return c.PublishRequest(to, inbox, message)
 	}
-	answering, cancel := context.WithTimeout(ctx, answerTime)
-	defer cancel()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	err := l.wait(answering, func() bool { return l.peer == "" && l.err == nil })
-	switch {
-	case l.err == errPeerGone:
-		return errors.New("nobody serves that subject")
-	case l.err != nil:
-		return l.err
-	case err != nil && answering.Err() != nil && ctx.Err() == nil:
-		return errors.New("no answer")
+	l = broker.NewLine(int(c.MaxPayload()), post, func() error { return c.leave(l, sub) })
+	sub, err = c.Subscribe(inbox, func(m *nats.Msg) {
+		if m.Header.Get("Status") == noResponders {
+			l.Break(broker.ErrGone)
+			return
+		}
+		l.Arrived(m.Data, m.Reply)
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lines[l] = struct{}{}
+	return l, sub.SetPendingLimits(-1, -1) // the line's window is the limit
+}
+
+// leave is the end of a line.
+func (c *client) leave(l *broker.Line, sub *nats.Subscription) error {
+	c.mu.Lock()
+	delete(c.lines, l)
+	last := !c.kept && len(c.lines) == 0
+	c.mu.Unlock()
+	err := sub.Unsubscribe()
+	if flushed := c.FlushTimeout(byeTime); err == nil {
+		err = flushed
+	}
+	if last {
+		c.close()
+	}
+	if errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrBadSubscription) {
+		return nil // it was closed before
 	}
 	return err
 }
@@ -95,10 +111,11 @@ func (c *client) keep(on bool) {
 	c.kept = on
 }
 
-// breakLines ends the lines after a reconnection: what was on its way is lost.
+// breakLines ends the lines after a reconnection, when what was on its way is lost,
+// or for want of one. The lock is held.
 func (c *client) breakLines() {
 	for l := range c.lines {
-		l.breakOff(errPeerGone)
+		l.Break(broker.ErrGone)
 	}
 }
 
@@ -107,7 +124,7 @@ func (c *client) breakLines() {
 type listener struct {
 	*client
 	sub     *nats.Subscription
-	accepts chan *line
+	accepts chan *broker.Line
 	closed  chan struct{}
 }
 
@@ -122,7 +139,7 @@ func listen(ctx context.Context, u transport.URL, o transport.Options) (transpor
 	}
 	c.reconnected = c.breakLines
 	c.kept = true
-	l := &listener{client: c, accepts: make(chan *line), closed: make(chan struct{})}
+	l := &listener{client: c, accepts: make(chan *broker.Line), closed: make(chan struct{})}
 	group := o.Group
 	if group == "" {
 		group = defaultGroup
@@ -139,7 +156,7 @@ func listen(ctx context.Context, u transport.URL, o transport.Options) (transpor
 
 // called is called with what is said to the subject.
 func (l *listener) called(m *nats.Msg) {
-	if string(m.Data) != callHello || m.Reply == "" {
+	if string(m.Data) != broker.Hello || m.Reply == "" {
 		l.o.Warnf("%s: a message that is no call", l.cfg.url)
 		return
 	}
@@ -153,10 +170,7 @@ func (l *listener) answer(caller string) {
 		l.o.Warnf("%s: %v", l.cfg.url, err)
 		return
 	}
-	l.mu.Lock()
-	line.open(caller)
-	line.say(lineOpen, nil)
-	l.mu.Unlock()
+	line.Answer(caller)
 	select {
 	case l.accepts <- line:
 	case <-l.closed:
@@ -168,7 +182,7 @@ func (l *listener) answer(caller string) {
 func (l *listener) Accept(ctx context.Context) (transport.Conn, error) {
 	select {
 	case line := <-l.accepts:
-		return socket.NewConn(line, line.peer, l.o.MaxRecord), nil
+		return socket.NewConn(line, line.Peer(), l.o.MaxRecord), nil
 	case <-l.gone:
 		return nil, l.cause(net.ErrClosed)
 	case <-l.closed:

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"pipeworks/internal/transport"
+	"pipeworks/internal/transport/broker"
 	"pipeworks/internal/transport/link"
 	"pipeworks/internal/transport/tlsoption"
 )
@@ -35,13 +36,13 @@ type client struct {
 	gone    chan struct{} // closed then
 	lost    *time.Timer
 
-	lines map[*line]struct{} // that are open; with the last one goes the connection,
-	kept  bool               // unless it is kept
+	lines map[*broker.Line]struct{} // that are open; with the last one goes the connection,
+	kept  bool                      // unless it is kept
 }
 
 // connect connects to one of the servers of the URL, and waits for one.
 func connect(ctx context.Context, cfg config, o transport.Options) (*client, error) {
-	c := &client{cfg: cfg, o: o, gone: make(chan struct{}), lines: make(map[*line]struct{})}
+	c := &client{cfg: cfg, o: o, gone: make(chan struct{}), lines: make(map[*broker.Line]struct{})}
 	c.changed.L = &c.mu
 	options, err := c.options(ctx)
 	if err != nil {
@@ -202,6 +203,7 @@ func (c *client) failed(err error) {
 	if c.err == nil {
 		c.err = err
 		close(c.gone)
+		c.breakLines()
 	}
 	c.changed.Broadcast()
 }
