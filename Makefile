@@ -10,7 +10,6 @@ GOLANGCI_VERSION = v2.13.2
 FUZZTIME = 5s
 
 TOOLS := $(patsubst cmd/%/main.go,%,$(wildcard cmd/*/main.go))
-FIGURES := test/bench/figures# a module of its own
 GOLANGCI := .cache/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 SCRIPTS := internal/fifomerge/attach.sh $(shell grep -rlI --exclude-dir=testdata --exclude='*.go' '^#!.*sh$$' .ci scripts test examples)
 
@@ -49,12 +48,10 @@ vet:
 	@echo '== go vet, for macOS too'
 	@go vet ./...
 	@GOOS=darwin CGO_ENABLED=0 go vet ./...
-	@go -C $(FIGURES) vet
 
 golangci: $(GOLANGCI)
 	@echo '== golangci-lint $(GOLANGCI_VERSION)'
 	@$(GOLANGCI) run
-	@cd $(FIGURES) && '$(CURDIR)/$(GOLANGCI)' run
 
 $(GOLANGCI):
 	@echo '== golangci-lint $(GOLANGCI_VERSION): building it into $(@D)'
@@ -71,7 +68,7 @@ bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
 figures: build ## draw docs/figures anew, from test/bench/results and the demo
-	go -C $(FIGURES) run . ../results ../../../docs/figures
+	go run ./test/bench/figures test/bench/results docs/figures
 	grep -v '^#' test/bench/results/relay-bench-2026-11-24.txt | $(BIN)/relay-plot > docs/figures/ipc.svg
 	scripts/record crawl-pages > docs/figures/session.svg
 

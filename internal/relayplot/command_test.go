@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"encoding/xml"
 	"io"
-	"math"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"pipeworks/internal/cmdline"
 	"pipeworks/internal/stream"
@@ -69,36 +66,6 @@ func TestMalformed(t *testing.T) {
 			t.Errorf("%q: status %d, %s, want %s", input, status, message, want)
 		}
 	}
-}
-
-func TestShort(t *testing.T) {
-	got := map[float64]string{}
-	want := map[float64]string{0.1: "0.1", 1: "1", 9.94: "9.9", 9.95: "10", 999: "999", 999.5: "1k", 1234: "1.2k", 99_999: "100k", 999_500: "1M", 12e6: "12M"}
-	for v := range want {
-		got[v] = short(v)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-}
-
-// Whatever was measured, an axis begins below it and has a few numbers.
-func FuzzAxis(f *testing.F) {
-	f.Add(1.0, 1.0)
-	f.Add(0.001, 1e12)
-	f.Fuzz(func(t *testing.T, least, most float64) {
-		if !(least > 1e-9 && least <= most && most < 1e15) {
-			t.Skip()
-		}
-		begin := below(least)
-		at := decades(begin, most)
-		if !(begin < least) || math.IsNaN(begin) {
-			t.Errorf("the axis of %g begins at %g", least, begin)
-		}
-		if len(at) < 1 || len(at) > 5 || at[0].Value != begin {
-			t.Errorf("from %g to %g: %v", least, most, at)
-		}
-	})
 }
 
 // Any input is drawn or refused.

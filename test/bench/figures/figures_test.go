@@ -46,17 +46,17 @@ func TestResults(t *testing.T) {
 
 	tests := []struct {
 		c    comparison
-		want [3]float64
+		want ratio
 		err  string
 	}{
-		{comparison{"", "tool", 2, "a", "b"}, [3]float64{0.25, 0.5, 0.75}, ""},
-		{comparison{"", "tool", 2, "a", "c"}, [3]float64{}, "table 2: no rounds of a and c"},
-		{comparison{"", "tool", 3, "a", "b"}, [3]float64{}, "has no table 3"},
-		{comparison{"", "none", 1, "a", "b"}, [3]float64{}, "no results of none"},
-		{comparison{"", "bad", 1, "a", "a"}, [3]float64{}, `bad-2024-01-02.txt:3: "never" is no time`},
+		{comparison{"", "tool", 2, "a", "b"}, ratio{0.25, 0.5, 0.75}, ""},
+		{comparison{"", "tool", 2, "a", "c"}, ratio{}, "table 2: no rounds of a and c"},
+		{comparison{"", "tool", 3, "a", "b"}, ratio{}, "has no table 3"},
+		{comparison{"", "none", 1, "a", "b"}, ratio{}, "no results of none"},
+		{comparison{"", "bad", 1, "a", "a"}, ratio{}, `bad-2024-01-02.txt:3: "never" is no time`},
 	}
 	for _, test := range tests {
-		bars, err := figure{comparisons: []comparison{test.c}}.read(dir)
+		ratios, err := figure{comparisons: []comparison{test.c}}.read(dir)
 		switch {
 		case test.err != "":
 			if err == nil || !strings.Contains(err.Error(), test.err) {
@@ -64,23 +64,8 @@ func TestResults(t *testing.T) {
 			}
 		case err != nil:
 			t.Errorf("%v: %v", test.c, err)
-		case [3]float64{bars[0].least, bars[0].mid, bars[0].most} != test.want:
-			t.Errorf("%v: %v, want %v", test.c, bars[0], test.want)
-		}
-	}
-}
-
-func TestTicks(t *testing.T) {
-	for _, test := range []struct{ least, most, first, last float64 }{
-		{0.3, 1, 0.2, 1},
-		{1, 1, 1, 1},
-		{0.2, 5.1, 0.2, 10},
-		{0.001, 1000, 0.01, 100},
-	} {
-		least, most := test.least, test.most
-		at := ticks(&least, &most)
-		if least != test.first || most != test.last || at[0].Value != test.first || at[len(at)-1].Value != test.last {
-			t.Errorf("%v: from %v to %v, ticks %v", test, least, most, at)
+		case ratios[0] != test.want:
+			t.Errorf("%v: %v, want %v", test.c, ratios[0], test.want)
 		}
 	}
 }

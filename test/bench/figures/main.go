@@ -3,14 +3,15 @@
 //
 //	figures RESULTS FIGURES
 //
-// RESULTS and FIGURES are directories. It is a module of its own, so that the
-// tools' list of modules is what the tools are made of.
+// RESULTS and FIGURES are directories.
 package main
 
 import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"pipeworks/internal/chart"
 )
 
 func main() {
@@ -30,11 +31,11 @@ func run() error {
 // drawAll draws every figure into a file of its name.
 func drawAll(results, dir string) error {
 	for _, f := range figures {
-		bars, err := f.read(results)
+		ratios, err := f.read(results)
 		if err != nil {
 			return err
 		}
-		svg, err := drawSVG(f.title, bars)
+		svg, err := f.chart(ratios).SVG()
 		if err != nil {
 			return fmt.Errorf("draw %s: %w", f.name, err)
 		}
@@ -43,4 +44,20 @@ func drawAll(results, dir string) error {
 		}
 	}
 	return nil
+}
+
+// chart has bars from 1, the peer's time.
+func (f figure) chart(ratios []ratio) chart.Chart {
+	c := chart.Chart{Title: f.title, Columns: []chart.Column{{Width: 280, Origin: 1}}}
+	for i, r := range ratios {
+		fill := chart.Blue
+		if r.mid > 1 {
+			fill = chart.Orange
+		}
+		c.Rows = append(c.Rows, f.comparisons[i].label)
+		c.Columns[0].Bars = append(c.Columns[0].Bars, []chart.Bar{
+			{Value: r.mid, Least: r.least, Most: r.most, Color: fill, Text: fmt.Sprintf("%.2f", r.mid)},
+		})
+	}
+	return c
 }

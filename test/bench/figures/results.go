@@ -10,15 +10,12 @@ import (
 	"strings"
 )
 
-// bar is what a comparison comes to: quotients of times.
-type bar struct {
-	label            string
-	least, mid, most float64
-}
+// ratio is what a comparison comes to: quotients of times.
+type ratio struct{ least, mid, most float64 }
 
 // read looks up the comparisons of a figure.
-func (f figure) read(results string) ([]bar, error) {
-	bars := make([]bar, len(f.comparisons))
+func (f figure) read(results string) ([]ratio, error) {
+	ratios := make([]ratio, len(f.comparisons))
 	for i, c := range f.comparisons {
 		files, err := filepath.Glob(filepath.Join(results, c.file+"-[0-9]*.txt"))
 		if err != nil || len(files) == 0 {
@@ -32,25 +29,25 @@ func (f figure) read(results string) ([]bar, error) {
 		if len(tables) < c.table {
 			return nil, fmt.Errorf("%s has no table %d", newest, c.table)
 		}
-		if bars[i], err = c.bar(tables[c.table-1]); err != nil {
+		if ratios[i], err = c.ratio(tables[c.table-1]); err != nil {
 			return nil, fmt.Errorf("%s, table %d: %w", newest, c.table, err)
 		}
 	}
-	return bars, nil
+	return ratios, nil
 }
 
-func (c comparison) bar(t table) (bar, error) {
+func (c comparison) ratio(t table) (r ratio, err error) {
 	of, peer := t[c.of], t[c.peer]
 	if len(of) == 0 || len(of) != len(peer) {
-		return bar{}, fmt.Errorf("no rounds of %s and %s", c.of, c.peer)
+		return r, fmt.Errorf("no rounds of %s and %s", c.of, c.peer)
 	}
-	ratios := make([]float64, len(of))
+	all := make([]float64, len(of))
 	for i := range of {
-		ratios[i] = of[i] / peer[i]
+		all[i] = of[i] / peer[i]
 	}
-	slices.Sort(ratios)
-	n := len(ratios)
-	return bar{c.label, ratios[0], (ratios[(n-1)/2] + ratios[n/2]) / 2, ratios[n-1]}, nil
+	slices.Sort(all)
+	n := len(all)
+	return ratio{all[0], (all[(n-1)/2] + all[n/2]) / 2, all[n-1]}, nil
 }
 
 // table has the seconds of each round of a command.
