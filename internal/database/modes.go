@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"errors"
 
 	"pipeworks/internal/sqltext"
 )
@@ -10,8 +11,11 @@ import (
 // the statements of a script end.
 func Modes(ctx context.Context, conn Conn) (m sqltext.Modes, err error) {
 	values, err := Ask(ctx, conn, "SELECT @@sql_mode")
-	if err == nil {
-		m = sqltext.ParseModes(values[0])
+	switch {
+	case err != nil:
+		return m, err
+	case len(values) == 0:
+		return m, errors.New("the server does not tell its sql_mode: is its sql_select_limit 0?")
 	}
-	return m, err
+	return sqltext.ParseModes(values[0]), nil
 }

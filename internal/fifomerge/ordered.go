@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"container/heap"
 	"fmt"
+	"math"
 	"strconv"
 
 	"pipeworks/internal/record"
@@ -59,10 +60,10 @@ func (k key) compare(other key) int {
 	return cmp.Compare(k.text, other.text)
 }
 
-// textKey is the key that a text stands for.
+// textKey is the key that a text stands for. NaN and Inf are words.
 func textKey(text string) key {
 	value, err := strconv.ParseFloat(text, 64)
-	return key{err == nil, value, text}
+	return key{err == nil && !math.IsNaN(value) && !math.IsInf(value, 0), value, text}
 }
 
 // keyOf is the key that a field of a record is.

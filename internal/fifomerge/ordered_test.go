@@ -28,6 +28,8 @@ func TestKeyOf(t *testing.T) {
 		{"2024-01-01T00:00:00Z", `{"k":"2024-01-01T00:00:00Z"}`},
 		{`{"k":"9"}`},
 		{"a b\tc", `{"k":"a b"}`},
+		{"inf"},
+		{"nan"},
 		{`{"k":"\u00e9"}`, "é"},
 	} {
 		for _, record := range group {
