@@ -1,39 +1,37 @@
 package transport
 
-import "sync"
+import (
+	"math/bits"
+	"sync"
+)
 
-// buffers are the bodies of messages that are done with, for the next ones.
-var buffers sync.Pool
+// The least and the most that is worth keeping, as powers of two: 4 KiB, 1 MiB.
+const (
+	leastKept = 12
+	mostKept  = 20
+)
 
-// pooled is the least that is worth a place there.
-const pooled = 4 << 10
+// buffers are the bodies of messages that are done with, for the next ones. Those
+// of 1<<i bytes, and less than twice as many, are at i.
+var buffers [mostKept + 1]sync.Pool
 
-// Buffer returns n bytes for the body of a message, with hardly more room: it
-// may have to wait.
+// Buffer returns n bytes for the body of a message, in less than twice as much
+// memory: it may have to wait.
 func Buffer(n int) []byte {
-	if n < pooled/2 {
+	i := bits.Len(uint(max(n, 1) - 1))
+	if i < leastKept || i > mostKept {
 		return make([]byte, n)
 	}
-	b := Room()
-	if cap(b) < n || cap(b) > 2*n {
-		Recycle(b)
-		return make([]byte, n)
+	if b, ok := buffers[i].Get().(*[]byte); ok {
+		return (*b)[:n]
 	}
-	return b[:n]
-}
-
-// Room returns a buffer for a body of unknown length.
-func Room() []byte {
-	if b, ok := buffers.Get().(*[]byte); ok {
-		return *b
-	}
-	return make([]byte, pooled)
+	return make([]byte, n, 1<<i)
 }
 
 // Recycle gives the memory of a body that nobody looks at any more to the next
 // Buffer.
 func Recycle(b []byte) {
-	if cap(b) >= pooled && cap(b) <= 1<<20 { // what a single long record took goes back to the system
-		buffers.Put(&b)
+	if i := bits.Len(uint(cap(b))) - 1; i >= leastKept && i <= mostKept {
+		buffers[i].Put(&b)
 	}
 }

@@ -90,7 +90,7 @@ func (r *receiver) serve(ctx context.Context, conn transport.Conn) error {
 	if err != nil {
 		return err
 	}
-	buf := transport.Room()
+	var buf []byte
 	for {
 		f, err := conn.Receive(buf)
 		switch {
@@ -106,7 +106,7 @@ func (r *receiver) serve(ctx context.Context, conn transport.Conn) error {
 			if cap(f.Data) > 2*len(f.Data) { // many that are small may have to wait
 				f.Data = bytes.Clone(f.Data)
 			} else {
-				buf = transport.Room()
+				buf = transport.Buffer(len(f.Data))[:0] // the next one is as long, most often
 			}
 			if err := r.take(in, conn, f); err != nil {
 				return err
