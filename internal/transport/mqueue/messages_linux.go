@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -20,8 +21,8 @@ import (
 )
 
 // What relay puts into a queue begins with these bytes: a mark, what it is, the
-// content, whether it is the last part of a message, and who sent it. Anything
-// else is a record of another program's.
+// content, its place in a message, and who sent it. Anything else is a record of
+// another program's.
 const (
 	headSize = 14
 	mark     = "\xf5\x01R" // no text begins so
@@ -30,6 +31,9 @@ const (
 	end   = 'e' // of a sender
 	abort = 'a' // of a sender, with the reason
 	back  = 'b' // the end of what a receiver has put back: the sender may go on
+
+	first = 1 << 0 // part of a message
+	last  = 1 << 1
 )
 
 // sender is a transport.Sender.
@@ -96,24 +100,41 @@ func (s *sender) Limit() int { return 0 }
 // Send implements transport.Sender.
 func (s *sender) Send(ctx context.Context, messages []transport.Message) error {
 	for _, m := range messages {
-		for rest, last := m.Body, byte(0); last == 0; {
-			n := min(len(rest), s.q.msgsize-headSize)
-			if n == len(rest) {
-				last = 1
-			}
-			if err := s.put(ctx, part, byte(m.Content), last, rest[:n]); err != nil {
+		for p := range s.parts(m) {
+			if err := s.put(ctx, p); err != nil {
 				return err
 			}
-			rest = rest[n:]
 		}
 	}
 	return nil
 }
 
+// parts are what a message is in the queue. Each is overwritten by the next.
+func (s *sender) parts(m transport.Message) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for rest, place := m.Body, byte(first); place&last == 0; place &^= first {
+			n := min(len(rest), s.room())
+			if n == len(rest) {
+				place |= last
+			}
+			if !yield(s.pack(part, byte(m.Content), place, rest[:n])) {
+				return
+			}
+			rest = rest[n:]
+		}
+	}
+}
+
+// room is for how many bytes there is room behind a head.
+func (s *sender) room() int { return cap(s.buf) - headSize }
+
+func (s *sender) pack(what, content, place byte, body []byte) []byte {
+	s.buf[3], s.buf[4], s.buf[5] = what, content, place
+	return append(s.buf, body...)
+}
+
 // put waits until the queue takes a part.
-func (s *sender) put(ctx context.Context, what, content, last byte, body []byte) error {
-	s.buf[3], s.buf[4], s.buf[5] = what, content, last
-	p := append(s.buf[:headSize], body...)
+func (s *sender) put(ctx context.Context, p []byte) error {
 	for start := time.Now(); ; {
 		err := s.q.send(p, s.priority)
 		switch {
@@ -143,11 +164,11 @@ func (s *sender) Flush(context.Context) error { return nil }
 func (s *sender) Close(ctx context.Context, cause error) error {
 	defer s.q.f.Close()
 	if cause == nil {
-		return s.put(ctx, end, 0, 1, nil)
+		return s.put(ctx, s.pack(end, 0, 0, nil))
 	}
 	reason := cause.Error()
 	s.o.Timeout = time.Second
-	return s.put(ctx, abort, 0, 1, []byte(reason[:min(len(reason), s.q.msgsize-headSize)]))
+	return s.put(ctx, s.pack(abort, 0, 0, []byte(reason[:min(len(reason), s.room())])))
 }
 
 // receiver is a transport.Receiver. What it has taken out of the queue and
@@ -158,7 +179,7 @@ type receiver struct {
 	longest int
 	buf     []byte
 
-	parts   map[uint64][]byte // of each sender that has not come to its end
+	parts   map[uint64][]byte // of each sender that has not come to its end; nil between its messages
 	started bool              // somebody has come
 	ended   int               // how many of them have come to their end
 	aborted string            // why one of them broke off
@@ -229,28 +250,35 @@ func (r *receiver) Receive(ctx context.Context, n int) (got []transport.Message,
 	return got, nil
 }
 
-// join takes what came, and returns the message that it ends, if it does.
+// join takes what came, and returns the message that it ends, if it does. Of a
+// message that begins with a receiver that was killed the rest is nothing.
 func (r *receiver) join(p []byte) (m transport.Message, whole bool, err error) {
 	if len(p) < headSize || string(p[:len(mark)]) != mark {
 		return transport.Message{Body: append([]byte(nil), p...)}, true, nil
 	}
-	from := binary.NativeEndian.Uint64(p[6:])
-	body := append(r.parts[from], p[headSize:]...)
+	what, content, place, from := p[3], p[4], p[5], binary.NativeEndian.Uint64(p[6:])
 	r.started = true
-	switch p[3] {
+	switch what {
 	case part:
-		if len(body) > r.longest {
+		body := r.parts[from]
+		r.parts[from] = nil
+		switch {
+		case place&first != 0:
+			body = nil
+		case body == nil:
+			return m, false, nil
+		}
+		if body = append(body, p[headSize:]...); len(body) > r.longest {
 			return m, false, fmt.Errorf("a message of more than %d bytes: it is longer than is taken", r.longest)
 		}
-		if p[4] > byte(transport.Piece) {
+		if content > byte(transport.Piece) {
 			return m, false, errUnknown
 		}
-		if p[5] == 0 {
+		if place&last == 0 {
 			r.parts[from] = body
 			return m, false, nil
 		}
-		r.parts[from] = nil
-		return transport.Message{Body: body, Content: transport.Content(p[4])}, true, nil
+		return transport.Message{Body: body, Content: transport.Content(content)}, true, nil
 	case end:
 		r.ended++
 	case abort:
@@ -350,13 +378,13 @@ func (r *receiver) putBack() error {
 	if len(r.held) == 0 {
 		return nil
 	}
-	ctx, last := context.Background(), byte(back)
+	ctx, what := context.Background(), byte(back)
 	if len(r.parts) == 0 && r.ended > 0 {
-		last = end // which was taken out, too
+		what = end // which was taken out, too
 	}
 	for i, h := range slices.SortedFunc(maps.Keys(r.held), func(a, b *held) int { return cmp.Compare(a.number, b.number) }) {
 		s := sender{q: r.q, o: transport.Options{Timeout: 1}, priority: int(h.priority), buf: newHead(r.q)}
-		if errors.Join(s.Send(ctx, []transport.Message{h.m}), s.put(ctx, last, 0, 1, nil)) != nil {
+		if errors.Join(s.Send(ctx, []transport.Message{h.m}), s.put(ctx, s.pack(what, 0, 0, nil))) != nil {
 			return fmt.Errorf("it is full: %d messages that were not acknowledged are lost", len(r.held)-i)
 		}
 	}
