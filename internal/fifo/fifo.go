@@ -95,7 +95,7 @@ func open(path string, flag int) (*os.File, error) {
 // can give up without having to open the pipe for reading: that would wake the
 // other writers for nobody.
 func OpenWhenRead(ctx context.Context, path string) (*os.File, error) {
-	const hint = "its reader comes first, such as fifomerge merge"
+	const hint = "start its reader first"
 	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		f, err := open(path, os.O_WRONLY|unix.O_NONBLOCK)
 		switch {

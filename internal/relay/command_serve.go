@@ -17,6 +17,7 @@ func (t transports) serveCommand() *cmdline.Command {
 		Name:     "serve",
 		Summary:  "let others call a command",
 		Operands: "URL -- COMMAND [ARGUMENT...]",
+		FlagHint: "COMMAND and its flags stand behind --; relay serve -h shows those here",
 		Examples: []cmdline.Example{
 			{Comment: "a filter becomes a remote procedure", Line: "relay serve unix:/tmp/upper -- tr a-z A-Z"},
 			{Comment: "a database behind a port of this machine", Line: "relay serve tcp://localhost:9907 -- sqlpipe --db mysql://root@localhost/shop"},

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -80,7 +81,7 @@ type unknownError struct{ scheme, known string }
 
 func (e *unknownError) Error() string   { return fmt.Sprintf("no way to talk is called %q", e.scheme) }
 func (e *unknownError) ExitStatus() int { return 2 }
-func (e *unknownError) Hint() string    { return "those here are " + e.known }
+func (e *unknownError) Hint() string    { return "it is one of " + e.known }
 
 // parse parses a URL and finds its transport.
 func (t transports) parse(s string) (u transport.URL, tr transport.Transport, err error) {
@@ -95,7 +96,13 @@ func (t transports) parse(s string) (u transport.URL, tr transport.Transport, er
 			return u, tr, cmdline.Usage(u.Check(tr))
 		}
 	}
-	return u, tr, &unknownError{u.Scheme, strings.Join(t.schemes(), ", ")}
+	known := t.schemes()
+	for _, s := range siblings {
+		if !slices.Contains(known, s.scheme) {
+			known = append(known, s.scheme)
+		}
+	}
+	return u, tr, &unknownError{u.Scheme, strings.Join(known, ", ")}
 }
 
 func (t transports) schemes() (names []string) {

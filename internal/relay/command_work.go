@@ -20,6 +20,7 @@ func (t transports) workCommand() *cmdline.Command {
 		Name:     "work",
 		Summary:  "feed the records that arrive to a command",
 		Operands: "URL -- COMMAND [ARG...]",
+		FlagHint: "COMMAND and its flags stand behind --; relay work -h shows those here",
 		Examples: []cmdline.Example{
 			{Comment: "a record is done when its results are", Line: "relay work unix:/tmp/urls -- crawl --errors-ok --select heading=h1 > pages.jsonl"},
 			{Comment: "one filter for all records, and a place for those that it cannot take", Line: "relay work --coprocess --dead file:/tmp/dead.jsonl unix:/tmp/events -- jq -c --unbuffered .id"},
