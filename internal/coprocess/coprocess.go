@@ -53,7 +53,7 @@ func (p *Pool) start() (*process, error) {
 	defer out.Close()
 	c := &process{cmd: exec.Command(p.Args[0], p.Args[1:]...), in: w, out: r, buf: bufio.NewReaderSize(r, 64<<10)}
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = in, out, p.Stderr
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is for the server
+	c.cmd.SysProcAttr = OwnGroup() // a Ctrl-C is for the server
 	if err := c.cmd.Start(); err != nil {
 		w.Close()
 		r.Close()

@@ -31,7 +31,7 @@ func (p process) run(ctx context.Context) (e rpc.Exit) {
 	args := p.args
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), p.env...)
-	cmd.SysProcAttr = ownGroup()
+	cmd.SysProcAttr = coprocess.OwnGroup()
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return failedStart(args[0], err)

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -158,7 +157,7 @@ func (s *server) enter(ctx context.Context, in *rpc.Incoming) bool {
 // lines answers a call by coprocesses: the lines that have come at once by one.
 func (s *server) lines(ctx context.Context, in *rpc.Incoming) (e rpc.Exit) {
 	requests := framing.NewReader(in.Stdin, framing.Newline, s.cfg.MaxRecord)
-	out := bufio.NewWriterSize(in.Stdout, 64<<10)
+	out := newSoon(in.Stdout)
 	for {
 		batch, err := requests.Read()
 		if err == io.EOF {
@@ -181,7 +180,7 @@ func (s *server) lines(ctx context.Context, in *rpc.Incoming) (e rpc.Exit) {
 }
 
 // ask lets one coprocess answer lines.
-func (s *server) ask(ctx context.Context, e rpc.Exit, lines []byte, out *bufio.Writer) rpc.Exit {
+func (s *server) ask(ctx context.Context, e rpc.Exit, lines []byte, out *soon) rpc.Exit {
 	start := time.Now()
 	err := s.pool.Answer(ctx, lines, out)
 	if flushErr := out.Flush(); err == nil {

@@ -298,6 +298,21 @@ func TestServeCoprocess(t *testing.T) {
 	}
 }
 
+// The answer to a line does not wait for that to the next.
+func TestServeCoprocessSlow(t *testing.T) {
+	s := serveAt(t, ServeConfig{Command: []string{"sh", "-c", "while read x; do [ $x = slow ] && exec sleep 1000; echo $x; done"}, Coprocess: true, Timeout: time.Minute})
+	ctx, stop := context.WithCancelCause(t.Context())
+	var out bytes.Buffer
+	err := Call(ctx, s.config(), strings.NewReader("quick\nslow\n"), writerFunc(func(p []byte) (int, error) {
+		out.Write(p)
+		stop(errTestOver)
+		return len(p), nil
+	}), io.Discard)
+	if !errors.Is(err, errTestOver) || out.String() != "quick\n" {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+}
+
 func TestExplain(t *testing.T) {
 	s := serveAt(t, ServeConfig{Command: []string{"cat"}})
 	cfg := s.config()
