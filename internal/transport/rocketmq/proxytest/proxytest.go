@@ -1,5 +1,6 @@
 // Package proxytest is a stand-in for RocketMQ 5: what a proxy and a broker
-// would answer, from memory, and as strict as they are by default.
+// would answer, from memory, and as strict as they are by default. Apache's own
+// client talks to it in test/rocketmq.
 package proxytest
 
 import (
