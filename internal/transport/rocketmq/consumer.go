@@ -9,6 +9,8 @@ import (
 	"time"
 
 	v2 "github.com/apache/rocketmq-clients/golang/v5/protocol/v2"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"pipeworks/internal/transport"
@@ -49,11 +51,8 @@ func (l *leases) consumer(ctx context.Context) (broker.Consumer, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &consumer{line: line, leases: l}
-	r.changed.L = &r.mu
-	polled := map[string]bool{} // a broker gives from all its queues
-	for _, q := range line.queues {
-		if c.o.Stream && !line.peers[home(q)].settings.GetSubscription().GetFifo() {
+	for _, p := range line.peers {
+		if c.o.Stream && p.settings != nil && !p.settings.GetSubscription().GetFifo() {
 			err := link.Permanent(&hintError{
 				fmt.Errorf("%s: consumer group %s keeps no order, as a byte stream needs it", c.url, c.group()),
 				"let it keep the order: mqadmin updateSubGroup -n NAMESERVER -c CLUSTER -o true -g " + c.group(),
@@ -61,6 +60,17 @@ func (l *leases) consumer(ctx context.Context) (broker.Consumer, error) {
 			line.end(err)
 			return nil, err
 		}
+	}
+	r := &consumer{line: line, leases: l}
+	r.changed.L = &r.mu
+	context.AfterFunc(line.ctx, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.lost = context.Cause(line.ctx)
+		r.changed.Broadcast()
+	})
+	polled := map[string]bool{} // a broker gives from all its queues
+	for _, q := range line.queues {
 		if name := q.GetBroker().GetName(); !polled[name] {
 			polled[name] = true
 			line.running.Go(func() { r.poll(q) })
@@ -68,12 +78,6 @@ func (l *leases) consumer(ctx context.Context) (broker.Consumer, error) {
 	}
 	line.running.Go(func() { l.settle(line) })
 	line.running.Go(func() { l.renew(line) })
-	context.AfterFunc(line.ctx, func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.lost = context.Cause(line.ctx)
-		r.changed.Broadcast()
-	})
 	return r, nil
 }
 
@@ -133,7 +137,7 @@ func (r *consumer) ask(q *v2.MessageQueue, n int) (messages []transport.Message,
 	}
 	for {
 		answer, err := stream.Recv()
-		if err == io.EOF {
+		if err == io.EOF || status.Code(err) == codes.DeadlineExceeded { // it took a little too long
 			return messages, nil
 		}
 		if err != nil {
@@ -147,7 +151,7 @@ func (r *consumer) ask(q *v2.MessageQueue, n int) (messages []transport.Message,
 		if m := answer.GetMessage(); m != nil {
 			one, err := r.leases.take(m, home(q))
 			if err != nil {
-				return messages, err
+				return messages, link.Permanent(fmt.Errorf("receive from %s: %w", r.c.url, err))
 			}
 			messages = append(messages, one)
 		}

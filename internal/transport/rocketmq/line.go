@@ -18,6 +18,7 @@ import (
 
 	v2 "github.com/apache/rocketmq-clients/golang/v5/protocol/v2"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"pipeworks/internal/transport"
@@ -188,7 +189,7 @@ func (l *line) introduce(ctx context.Context, address string) error {
 	case <-l.ctx.Done():
 		return context.Cause(l.ctx)
 	case <-ctx.Done():
-		return errors.New("no answer from the proxy: does it want TLS?")
+		return l.c.failed(status.FromContextError(ctx.Err()).Err())
 	}
 }
 

@@ -180,6 +180,8 @@ func (c *config) failed(err error) error {
 		return c.noAccess(s.Message())
 	case codes.Unimplemented:
 		return link.Permanent(fmt.Errorf("connect to %s: it is no proxy of RocketMQ 5: %s", c.url, s.Message()))
+	case codes.DeadlineExceeded:
+		return errors.New("no answer: does the proxy want TLS?")
 	case codes.InvalidArgument:
 		return link.Permanent(fmt.Errorf("%s: %s", c.url, s.Message()))
 	}

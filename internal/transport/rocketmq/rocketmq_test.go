@@ -199,6 +199,32 @@ func TestGroups(t *testing.T) {
 	p.receive(p.receiver("topic"), 2)
 }
 
+// A topic may be on many brokers, each behind a proxy of its own.
+func TestBrokers(t *testing.T) {
+	p, other := newPlace(t), newPlace(t)
+	p.Others = []*proxytest.Proxy{other.Proxy}
+	var want []string
+	for i := range 80 {
+		want = append(want, fmt.Sprintf("%02d", i))
+	}
+	p.send(p.sender("normal"), records(want...)...)
+	if mine, others := p.Requests("SendMessage"), other.Requests("SendMessage"); mine != 40 || others != 40 {
+		t.Errorf("%d and %d messages", mine, others)
+	}
+	r := p.receiver("normal")
+	messages := p.receive(r, 80)
+	if got := bodies(messages); !slices.Equal(slices.Sorted(slices.Values(got)), want) {
+		t.Errorf("got %v", got)
+	}
+	if err := r.Ack(t.Context(), messages[1:]); err != nil {
+		t.Fatal(err)
+	}
+	_ = r.Close()
+	if got := bodies(p.receive(p.receiver("normal"), 1)); got[0] != string(messages[0].Body) {
+		t.Errorf("%s came again", got)
+	}
+}
+
 // A lease is a new one whenever it is extended, which is not in the way of its
 // acknowledgement.
 func TestExtend(t *testing.T) {
@@ -467,7 +493,7 @@ func TestErrors(t *testing.T) {
 		"rocketmq://nowhere.invalid/t":                "unknown host nowhere.invalid",
 		"rocketmq://" + p.address + "/missing":        "there is no such topic",
 		"rocketmq://" + p.address + "/t%20t":          "illegal characters",
-		"rocketmq://" + silent.Addr().String() + "/t": "waited 200ms",
+		"rocketmq://" + silent.Addr().String() + "/t": "waited 200ms: no answer",
 		"rocketmq://" + l.Addr().String() + "/t":      "no proxy of RocketMQ 5",
 		"rocketmq://" + p.address + "/t?tls=required": "speaks without it",
 		"rocketmq://h/":                               "rocketmq://HOST/TOPIC",

@@ -42,6 +42,9 @@ type Proxy struct {
 	// Serve, and called by many.
 	Refuse func(method string) *v2.Status
 
+	// Others are proxies with brokers of their own, which have the topics as well.
+	Others []*Proxy
+
 	server   *grpc.Server
 	endpoint *v2.Endpoints
 
@@ -200,12 +203,14 @@ func (p *Proxy) QueryRoute(ctx context.Context, r *v2.QueryRouteRequest) (*v2.Qu
 		return &v2.QueryRouteResponse{Status: status}, nil
 	}
 	answer := &v2.QueryRouteResponse{Status: ok()}
-	for id := range 4 {
-		answer.MessageQueues = append(answer.MessageQueues, &v2.MessageQueue{
-			Topic: r.GetTopic(), Id: int32(id), Permission: v2.Permission_READ_WRITE,
-			Broker:             &v2.Broker{Name: "broker-a", Endpoints: p.endpoint},
-			AcceptMessageTypes: accepted(r.GetTopic().GetName()),
-		})
+	for _, one := range append([]*Proxy{p}, p.Others...) {
+		broker := &v2.Broker{Name: fmt.Sprint("broker-", one.endpoint.Addresses[0].Port), Endpoints: one.endpoint}
+		for id := range 4 {
+			answer.MessageQueues = append(answer.MessageQueues, &v2.MessageQueue{
+				Topic: r.GetTopic(), Id: int32(id), Permission: v2.Permission_READ_WRITE, Broker: broker,
+				AcceptMessageTypes: accepted(r.GetTopic().GetName()),
+			})
+		}
 	}
 	return answer, nil
 }
