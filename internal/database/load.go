@@ -202,6 +202,7 @@ func number(v record.Value) []byte {
 
 // load runs one prepared INSERT for each row.
 func (c *sqliteConn) load(ctx context.Context, l *Loading) (rows int64, err error) {
+	defer noMemory(&err)
 	sql := sqltext.SQLite.AppendTable([]byte("INSERT INTO "), l.Table)
 	sql = l.appendColumns(append(sql, " ("...), sqltext.SQLite)
 	sql = append(sql, ") VALUES (?"...)
@@ -210,7 +211,7 @@ func (c *sqliteConn) load(ctx context.Context, l *Loading) (rows int64, err erro
 	if err != nil {
 		return 0, c.fail(ctx, err)
 	}
-	defer stmt.Close()
+	defer finalize(stmt)
 	c.db.SetInterrupt(ctx)
 	for ; ; rows++ {
 		values, err := l.Next()

@@ -22,6 +22,10 @@ import (
 // tools of one pipe read and write the same file at the same time.
 const busyTimeout = 10 * time.Second
 
+// maxMemory is what a connection may take: the library's own limit of 256 MiB is
+// little for sorting a few values as long as a statement may be.
+const maxMemory = 1 << 30
+
 // sqliteConn is one handle of the library, set up as the sqlite3 shell is.
 type sqliteConn struct {
 	db      *sqlite3.Conn
@@ -40,7 +44,7 @@ func openSQLite(ctx context.Context, u dburl.URL, o Options) (Conn, error) {
 			return nil, fmt.Errorf("open the default database: %w", err)
 		}
 	}
-	db, err := sqlite3.OpenContext(ctx, u.File)
+	db, err := sqlite3.OpenContext(sqlite3.WithMaxMemory(ctx, maxMemory), u.File)
 	if err != nil {
 		return nil, fmt.Errorf("open %v: %w", u, newSQLiteError(err))
 	}
@@ -145,7 +149,14 @@ func (c *sqliteConn) Query(ctx context.Context, sql []byte) (Rows, error) {
 	return r, nil
 }
 
-func (c *sqliteConn) query(ctx context.Context, text string) (*sqliteRows, error) {
+func (c *sqliteConn) query(ctx context.Context, text string) (r *sqliteRows, err error) {
+	var stmt *sqlite3.Stmt
+	defer func() {
+		if err != nil && stmt != nil {
+			finalize(stmt)
+		}
+	}()
+	defer noMemory(&err)
 	stmt, tail, err := c.db.Prepare(text)
 	if err != nil {
 		return nil, c.fail(ctx, err)
@@ -154,16 +165,13 @@ func (c *sqliteConn) query(ctx context.Context, text string) (*sqliteRows, error
 		return nil, errNoStatement
 	}
 	if skipBlank(tail) != "" {
-		stmt.Close()
 		return nil, errTwoStatements
 	}
 	// The first step does the work of a statement without rows.
-	r := &sqliteRows{conn: c, ctx: ctx, stmt: stmt}
+	r = &sqliteRows{conn: c, ctx: ctx, stmt: stmt}
 	r.waiting = stmt.Step()
 	if err := stmt.Err(); err != nil {
-		err = c.fail(ctx, err)
-		stmt.Close()
-		return nil, err
+		return nil, c.fail(ctx, err)
 	}
 	r.columns = make([]Column, stmt.ColumnCount())
 	for i := range r.columns {
@@ -225,7 +233,8 @@ func (r *sqliteRows) Affected() int64 {
 
 func (r *sqliteRows) Columns() []Column { return r.columns }
 
-func (r *sqliteRows) Next(dst []record.Value) error {
+func (r *sqliteRows) Next(dst []record.Value) (err error) {
+	defer noMemory(&err)
 	if r.ended {
 		return io.EOF
 	}
@@ -272,7 +281,8 @@ func (r *sqliteRows) value(i int) record.Value {
 
 // NextResult ends the statement's result set if that was not read to its end
 // and it has more to do than to give rows.
-func (r *sqliteRows) NextResult() (bool, error) {
+func (r *sqliteRows) NextResult() (more bool, err error) {
+	defer noMemory(&err)
 	for !r.ended && !r.stmt.ReadOnly() {
 		if !r.stmt.Step() {
 			if err := r.end(r.stmt.Err()); err != io.EOF {
@@ -289,7 +299,14 @@ func (r *sqliteRows) Close() error {
 		r.conn.rows = nil
 	}
 	r.expire()
-	// What finalize reports is the error that Step has reported.
-	r.stmt.Close()
+	finalize(r.stmt)
 	return nil
+}
+
+// finalize ends a statement. What the library reports then is the error that Step
+// has reported.
+func finalize(stmt *sqlite3.Stmt) {
+	var reported error
+	defer noMemory(&reported)
+	stmt.Close()
 }

@@ -30,6 +30,19 @@ func newSQLiteError(err error) error {
 	return &Error{Number: int(primary), State: name, Message: strings.TrimPrefix(message, "sqlite3: ")}
 }
 
+// noMemory, deferred, makes an error of the library's panic when it has no memory
+// for a value: it can go on.
+func noMemory(err *error) {
+	failure := recover()
+	if failure == nil {
+		return
+	}
+	if e, ok := failure.(error); !ok || e.Error() != sqlite3.NOMEM.Error() {
+		panic(failure) //nolint:forbidigo // it is as it was
+	}
+	*err = &Error{Number: int(sqlite3.NOMEM), State: sqlitePrimary[sqlite3.NOMEM], Message: "out of memory: SQLite holds a value, and what it makes of it, in memory"}
+}
+
 // Names of result codes: https://sqlite.org/rescode.html
 var sqlitePrimary = map[sqlite3.ErrorCode]string{
 	sqlite3.ERROR:      "SQLITE_ERROR",
