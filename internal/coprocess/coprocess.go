@@ -186,7 +186,7 @@ func (p *Pool) ask(ctx context.Context, c *process, line []byte, out io.Writer) 
 	late, cancel := context.WithTimeoutCause(ctx, p.Patience, &SilentError{p.Args[0], p.Patience})
 	defer cancel()
 	err := c.ask(late, line, out)
-	if err != nil && late.Err() != nil {
+	if late.Err() != nil { // in the last moment, even: the process is cut off from now on
 		return context.Cause(late)
 	}
 	return err
