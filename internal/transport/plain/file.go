@@ -99,7 +99,7 @@ func fileReceiver(ctx context.Context, u transport.URL, o transport.Options) (tr
 		cancel()
 		return nil, err
 	}
-	if info, err := t.f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() < begin {
+	if info, err := t.f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() < begin-unended {
 		o.Warnf("%s is shorter than where it was read to: it is read from its beginning", u.Path)
 		begin = 0
 		_, err = t.f.Seek(0, io.SeekStart)
@@ -121,6 +121,10 @@ func fileReceiver(ctx context.Context, u transport.URL, o transport.Options) (tr
 	}()
 	return r, nil
 }
+
+// unended is how much farther a file was read than it goes if its last record has
+// no terminator: that counts, so that what is appended begins behind it.
+const unended = 1
 
 // tail reads a file to its end, or on as it grows.
 type tail struct {
@@ -171,7 +175,7 @@ func (t *tail) replaced() error {
 	if err != nil {
 		return err
 	}
-	if mine.Size() < at {
+	if mine.Size() < at-unended {
 		return fmt.Errorf("%s was cut while it was followed", t.path)
 	}
 	if now, err := os.Stat(t.path); err == nil && !os.SameFile(now, mine) && mine.Size() == at {

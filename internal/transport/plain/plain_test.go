@@ -38,6 +38,45 @@ func TestFile(t *testing.T) {
 	})
 }
 
+// A last record without its end is read once; what is appended then begins with
+// that end.
+func TestResumeUnended(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	u, err := transport.ParseURL("file:" + path + "?resume=" + filepath.Join(dir, "r"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ text, want string }{{"a\nb", "a\nb\n"}, {"a\nb", ""}, {"a\nb\nc", "c\n"}, {"x", "x\n"}} {
+		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := File.Receiver(t.Context(), u, transport.Options{Warn: func(string, ...any) {}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for {
+			messages, err := r.Receive(t.Context(), 10)
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range messages {
+				got += string(m.Body)
+			}
+			if err := r.Ack(t.Context(), messages); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := r.Close(); got != c.want || err != nil {
+			t.Errorf("%q: got %q, %v; want %q", c.text, got, err, c.want)
+		}
+	}
+}
+
 // A receiver goes on behind what was acknowledged before, in order.
 func TestResume(t *testing.T) {
 	dir := t.TempDir()
