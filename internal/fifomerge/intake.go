@@ -39,7 +39,7 @@ func (s *spooled) intake(p *pipe, name string) (in *intake, err error) {
 	}
 	if !p.r.Mark() {
 		// Whoever wrote to the pipe before is gone.
-		if err := in.unfinished(); err != nil {
+		if err := in.mark(); err != nil {
 			return nil, err
 		}
 	}
@@ -92,8 +92,11 @@ func (s *spooled) sayFull() {
 	}
 }
 
-// unfinished marks what the last writer left of a record.
-func (in *intake) unfinished() error {
+// unfinished marks what the last writer left of a record, as soon as the disk has
+// room for it.
+func (in *intake) unfinished() error { return in.s.whenRoom(in.mark) }
+
+func (in *intake) mark() error {
 	end := []byte{in.s.Framing.Terminator()}
 	tail, err := in.log.Tail(1)
 	if err != nil || len(tail) == 0 || bytes.Equal(tail, end) {

@@ -156,7 +156,7 @@ func (s *spooled) deliverRest() error {
 		}
 		in := &intake{s: s}
 		if in.log, err = s.spool.Log(name); err == nil {
-			err = in.unfinished()
+			err = in.mark()
 		}
 		if err != nil {
 			return err

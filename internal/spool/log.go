@@ -246,6 +246,9 @@ func (l *Log) Tail(n int) ([]byte, error) {
 	tail := make([]byte, n)
 	for got := 0; got < n; {
 		m, err := l.ReadAt(tail[got:], offset+int64(got))
+		if err == io.EOF {
+			return nil, nil // it was delivered meanwhile
+		}
 		if err != nil {
 			return nil, err
 		}
