@@ -3,6 +3,7 @@ package amqp1
 import (
 	"bytes"
 	"context"
+	"sync"
 
 	"github.com/Azure/go-amqp"
 
@@ -10,10 +11,16 @@ import (
 	"pipeworks/internal/transport/broker"
 )
 
-// consumer is a broker.Consumer.
+// consumer is a broker.Consumer. Credit is issued when all that was issued before
+// has been used: what RabbitMQ 3.10 gets while messages are on their way it counts
+// from a wrong number, and then sends more than the library can count.
 type consumer struct {
 	*line
 	receiver *amqp.Receiver
+
+	mu   sync.Mutex
+	open int // credit that is not used
+	due  int // credit that may be issued, of messages that were settled
 }
 
 // handle says which message of which line one is.
@@ -23,16 +30,16 @@ type handle struct {
 }
 
 func (c *config) consumer(ctx context.Context, o transport.Options) (broker.Consumer, error) {
-	r := &consumer{}
+	r := &consumer{due: c.prefetch}
 	var err error
 	r.line, err = c.connect(ctx, o, func(ctx context.Context, session *amqp.Session) (err error) {
 		r.receiver, err = session.NewReceiver(ctx, c.address, &amqp.ReceiverOptions{
-			Credit:           -1, // what the library issues by itself comes late, or never
+			Credit:           -1, // it is issued by hand
 			SettlementMode:   amqp.ReceiverSettleModeFirst.Ptr(),
 			SourceDurability: amqp.DurabilityUnsettledState,
 		})
 		if err == nil {
-			err = r.receiver.IssueCredit(uint32(c.prefetch))
+			err = r.account(0, 0)
 		}
 		return err
 	})
@@ -58,7 +65,21 @@ func (r *consumer) Receive(ctx context.Context, n int) (messages []transport.Mes
 		}
 		received = r.receiver.Prefetched()
 	}
-	return messages, nil
+	return messages, r.account(len(messages), 0)
+}
+
+// account counts messages that have come and that were settled, and issues the
+// credit that may be issued.
+func (r *consumer) account(come, settled int) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open -= come
+	r.due += settled
+	if r.open > 0 || r.due == 0 {
+		return nil
+	}
+	r.open, r.due = r.due, 0
+	return r.receiver.IssueCredit(uint32(r.open))
 }
 
 func (r *consumer) message(received *amqp.Message) (transport.Message, error) {
@@ -84,20 +105,18 @@ func (r *consumer) message(received *amqp.Message) (transport.Message, error) {
 	return m, err
 }
 
-// Ack implements broker.Consumer. The credit goes before the settlement, which
-// wakes who sends it.
+// Ack implements broker.Consumer.
 func (r *consumer) Ack(ctx context.Context, messages []transport.Message) error {
+	settled := 0
 	for i := range messages {
 		if h, ok := messages[i].Handle.(handle); ok && h.of == r {
-			if err := r.receiver.IssueCredit(1); err != nil {
-				return err
-			}
 			if err := r.receiver.AcceptMessage(ctx, h.message); err != nil {
 				return err
 			}
+			settled++
 		}
 	}
-	return nil
+	return r.account(0, settled)
 }
 
 // Close implements broker.Consumer.
