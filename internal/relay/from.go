@@ -135,19 +135,35 @@ func (f *from) batch(ctx context.Context) error {
 }
 
 // receivePatiently is Receive, with a limit to its patience: io.EOF when nothing
-// has come for so long, if that is not 0.
+// has come for so long, if that is not 0, and as far as is known nothing is about to.
 func receivePatiently(ctx context.Context, r transport.Receiver, n int, idle time.Duration) ([]transport.Message, error) {
 	if idle == 0 {
 		return r.Receive(ctx, n)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, idle, errIdle)
-	defer cancel()
-	messages, err := r.Receive(ctx, n)
-	if errors.Is(err, errIdle) {
-		err = io.EOF
+	for patience := idle; ; {
+		waiting, cancel := context.WithTimeoutCause(ctx, patience, errIdle)
+		messages, err := r.Receive(waiting, n)
+		cancel()
+		if !errors.Is(err, errIdle) {
+			return messages, err
+		}
+		asked, ok := r.(transport.Pending)
+		if !ok || patience < idle {
+			return nil, io.EOF
+		}
+		pending, err := asked.Pending(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if !pending {
+			patience = min(idle-1, lastArrivals)
+		}
 	}
-	return messages, err
 }
+
+// lastArrivals is how long what was on its way may take when the broker has said
+// that it has no more.
+const lastArrivals = 100 * time.Millisecond
 
 // content appends to b what a message holds, or writes it at once where that is
 // cheaper. It may hold more than is wanted.

@@ -164,6 +164,14 @@ type Receiver interface {
 	Close() error
 }
 
+// Pending is what a Receiver implements that can find out whether nothing comes
+// because there is nothing.
+type Pending interface {
+	// Pending reports whether there may be messages that have not come yet, as when
+	// the broker is slow, or away, or others have to be acknowledged first.
+	Pending(ctx context.Context) (bool, error)
+}
+
 // Resource is something that outlives its processes.
 type Resource struct {
 	URL   string `json:"url"`

@@ -137,5 +137,21 @@ func (r *consumer) Ack(_ context.Context, messages []transport.Message) error {
 	return nil
 }
 
+// Pending implements transport.Pending: the broker knows how many wait in the queue.
+// An error is that of the line, which Receive tells.
+func (r *consumer) Pending(ctx context.Context) (bool, error) {
+	pending := make(chan bool, 1)
+	go func() {
+		q, err := r.channel.QueueDeclarePassive(r.c.queue, true, false, false, false, nil)
+		pending <- err != nil || q.Messages > 0
+	}()
+	select {
+	case p := <-pending:
+		return p, nil
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
+}
+
 // Close implements broker.Consumer.
 func (r *consumer) Close() { r.close() }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"time"
 
 	"pipeworks/internal/transport"
 	"pipeworks/internal/transport/link"
@@ -28,6 +29,7 @@ type Receiver struct {
 
 	mu     sync.Mutex
 	line   Consumer
+	lost   time.Time // when the line was; zero: it was not
 	closed bool
 }
 
@@ -41,7 +43,11 @@ func NewReceiver(ctx context.Context, name string, o transport.Options, open fun
 }
 
 func (r *Receiver) connect(ctx context.Context) error {
-	return link.Retry(ctx, r.o, r.name, func() error {
+	o := r.o
+	if o.Timeout > 0 && !r.lost.IsZero() { // a wait that was broken off counts
+		o.Timeout = max(time.Millisecond, o.Timeout-time.Since(r.lost))
+	}
+	return link.Retry(ctx, o, r.name, func() error {
 		line, err := r.open(ctx)
 		if err != nil {
 			return err
@@ -52,7 +58,7 @@ func (r *Receiver) connect(ctx context.Context) error {
 			line.Close()
 			return link.Permanent(net.ErrClosed)
 		}
-		r.line = line
+		r.line, r.lost = line, time.Time{}
 		return nil
 	})
 }
@@ -78,12 +84,39 @@ func (r *Receiver) Receive(ctx context.Context, n int) ([]transport.Message, err
 		if link.IsPermanent(err) {
 			return nil, err
 		}
-		r.o.Warnf("%s: the connection broke, trying again: %v", r.name, err)
+		if r.lose() {
+			r.o.Warnf("%s: the connection broke, trying again: %v", r.name, err)
+		}
 		if err := r.connect(ctx); err != nil {
 			return nil, err
 		}
 		r.o.Warnf("%s: connected again", r.name)
 	}
+}
+
+// lose notes that the line is lost, and reports whether that is new.
+func (r *Receiver) lose() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.lost.IsZero() {
+		return false
+	}
+	r.lost = time.Now()
+	return true
+}
+
+// Pending implements transport.Pending. Of a broker that is away it is not known.
+func (r *Receiver) Pending(ctx context.Context) (bool, error) {
+	r.mu.Lock()
+	line, lost := r.line, !r.lost.IsZero()
+	r.mu.Unlock()
+	if lost {
+		return true, nil
+	}
+	if asked, ok := line.(transport.Pending); ok {
+		return asked.Pending(ctx)
+	}
+	return false, nil
 }
 
 // Ack implements transport.Receiver. What cannot be acknowledged because the

@@ -40,6 +40,7 @@ var (
 type streamReceiver struct {
 	*client
 	pullFrom string // where to ask for messages
+	infoFrom string // and how many there are
 	inbox    string // where they come
 	maxBytes int
 	replies  *nats.Subscription
@@ -66,6 +67,7 @@ func newStreamReceiver(ctx context.Context, c *client) (transport.Receiver, erro
 	r := &streamReceiver{
 		client:   c,
 		pullFrom: fmt.Sprintf("$JS.API.CONSUMER.MSG.NEXT.%s.%s", found.CachedInfo().Config.Name, consumer.Name),
+		infoFrom: fmt.Sprintf("$JS.API.CONSUMER.INFO.%s.%s", found.CachedInfo().Config.Name, consumer.Name),
 		inbox:    c.NewInbox(),
 		maxBytes: max(pullBytes, int(c.MaxPayload())+pullRoom),
 		lease:    consumer.AckWait / 3,
@@ -297,6 +299,24 @@ func (r *streamReceiver) Extend(_ context.Context, messages []transport.Message)
 		}
 	}
 	return r.err
+}
+
+// Pending implements transport.Pending. Of a server that is away, or does not answer,
+// it is not known.
+func (r *streamReceiver) Pending(ctx context.Context) (bool, error) {
+	asking, cancel := context.WithTimeout(ctx, ackTime)
+	defer cancel()
+	answer, err := r.RequestWithContext(asking, r.infoFrom, nil)
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	var info struct {
+		Pending int `json:"num_pending"`
+	}
+	if err == nil {
+		err = json.Unmarshal(answer.Data, &info)
+	}
+	return err != nil || info.Pending > 0, nil
 }
 
 // Close implements transport.Receiver.
