@@ -24,8 +24,8 @@ import (
 // of relay's.
 
 // listenCalls lets calls in.
-func listenCalls(ctx context.Context, u transport.URL, _ transport.Options) (transport.Listener, error) {
-	return listen(ctx, u, func(l *listener) {
+func listenCalls(ctx context.Context, u transport.URL, o transport.Options) (transport.Listener, error) {
+	return listen(ctx, u, o, func(l *listener) {
 		relaypb.RegisterRelayServer(l.server, &calls{l: l})
 		relaypb.RegisterLinkServer(l.server, noLines{})
 	})
@@ -59,7 +59,7 @@ func (s *calls) Call(stream relaypb.Relay_CallServer) error {
 
 // call makes a call of whoever accepts the other end of a line.
 func (s *calls) call(ctx context.Context, r rpc.Request) (rpc.Exit, error) {
-	near, far := rpc.Pair(peerName(ctx), s.l.url.String())
+	near, far := rpc.Pair(peerName(ctx), s.l.Addr())
 	if err := s.l.hand(ctx, far); err != nil {
 		return rpc.Exit{}, err
 	}

@@ -68,7 +68,7 @@ func lineDialer(u transport.URL, o transport.Options) (link.Connect, error) {
 
 // listenLines lets messages in.
 func listenLines(ctx context.Context, u transport.URL, o transport.Options) (transport.Listener, error) {
-	return listen(ctx, u, func(l *listener) {
+	return listen(ctx, u, o, func(l *listener) {
 		relaypb.RegisterLinkServer(l.server, &lines{l: l, o: o})
 		relaypb.RegisterRelayServer(l.server, noCalls{})
 	})

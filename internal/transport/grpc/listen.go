@@ -9,51 +9,78 @@ import (
 
 	google "google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
 	"pipeworks/internal/transport"
 	"pipeworks/internal/transport/link"
 	"pipeworks/internal/transport/socket"
-	"pipeworks/internal/transport/tlsoption"
 )
 
 // listener hands over the lines that gRPC's calls are.
 type listener struct {
-	*link.Arrivals
-	url     transport.URL
+	*socket.Listener
 	server  *google.Server
-	socket  net.Listener
+	wires   wires
 	running sync.WaitGroup
 }
 
 // listen offers the services that register has.
-func listen(ctx context.Context, u transport.URL, register func(*listener)) (transport.Listener, error) {
-	config, err := tlsoption.Server(u)
-	if err != nil {
+func listen(ctx context.Context, u transport.URL, o transport.Options, register func(*listener)) (transport.Listener, error) {
+	l := &listener{wires: wires{come: make(chan net.Conn), closed: make(chan struct{})}}
+	l.wires.end = sync.OnceFunc(func() { close(l.wires.closed) })
+	var err error
+	if l.Listener, err = socket.Listen(ctx, u, o, l.wires.hand, "h2"); err != nil {
 		return nil, err
 	}
-	l := &listener{Arrivals: link.NewArrivals(), url: u}
-	if l.socket, err = socket.Bind(ctx, u); err != nil {
-		return nil, err
-	}
-	l.url.Host = l.socket.Addr().String()
-	options := []google.ServerOption{
+	l.server = google.NewServer(
 		google.KeepaliveParams(aliveServer),
 		google.KeepaliveEnforcementPolicy(leniency),
 		google.MaxRecvMsgSize(maxMessage),
-		google.ConnectionTimeout(10 * time.Second),
+		google.ConnectionTimeout(10*time.Second),
 		google.WaitForHandlers(true),
-	}
-	if config != nil {
-		options = append(options, google.Creds(credentials.NewTLS(config)))
-	}
-	l.server = google.NewServer(options...)
+	)
 	register(l)
-	l.running.Go(func() { _ = l.server.Serve(l.socket) })
+	l.running.Go(func() { _ = l.server.Serve(l.wires) })
 	return l, nil
 }
+
+// wires are the connections that TLS has let in, as a net.Listener.
+type wires struct {
+	come   chan net.Conn
+	closed chan struct{}
+	end    func()
+}
+
+// hand is a socket.Serve.
+func (w wires) hand(ctx context.Context, wire net.Conn, _ string, _ *link.Arrivals) {
+	select {
+	case w.come <- wire:
+	case <-w.closed:
+		wire.Close()
+	case <-ctx.Done():
+		wire.Close()
+	}
+}
+
+// Accept implements net.Listener.
+func (w wires) Accept() (net.Conn, error) {
+	select {
+	case c := <-w.come:
+		return c, nil
+	case <-w.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (w wires) Close() error {
+	w.end()
+	return nil
+}
+
+// Addr implements net.Listener.
+func (w wires) Addr() net.Addr { return &net.TCPAddr{} }
 
 // hand gives a line to who accepts.
 func (l *listener) hand(ctx context.Context, conn transport.Conn) error {
@@ -64,20 +91,18 @@ func (l *listener) hand(ctx context.Context, conn transport.Conn) error {
 	return status.FromContextError(err).Err() // nil is nil
 }
 
-// Addr implements transport.Listener.
-func (l *listener) Addr() string { return l.url.String() }
-
 // lastWords is how long what was said last may take to leave.
 const lastWords = time.Second
 
 // Close implements transport.Listener. What was said last is still sent.
 func (l *listener) Close() error {
 	l.End()
+	l.wires.end()
 	late := time.AfterFunc(lastWords, l.server.Stop)
 	defer late.Stop()
 	l.server.GracefulStop()
 	l.running.Wait()
-	return nil
+	return l.Listener.Close()
 }
 
 // peerName is who calls.

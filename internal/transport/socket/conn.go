@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"pipeworks/internal/transport"
+	"pipeworks/internal/transport/link"
+	"pipeworks/internal/transport/tlsoption"
 )
 
 // preamble is what both sides say first, so that one that is no relay is
@@ -163,6 +165,9 @@ func (c *conn) named(err error) error {
 		return errors.New("the line broke off in a message")
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return errors.New("the other side is gone")
+	}
+	if refusal := tlsoption.Refusal(err); refusal != nil {
+		return link.Permanent(refusal)
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Err

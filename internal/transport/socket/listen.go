@@ -22,8 +22,8 @@ import (
 // ends soon when ctx does.
 type Serve func(ctx context.Context, wire net.Conn, peer string, lines *link.Arrivals)
 
-// listener is a transport.Listener of a socket.
-type listener struct {
+// Listener is a transport.Listener of a socket.
+type Listener struct {
 	*link.Arrivals
 	url     transport.URL
 	socket  net.Listener
@@ -34,14 +34,18 @@ type listener struct {
 	running sync.WaitGroup
 }
 
-// Listen lets connections in where a URL leads, with TLS if it says so.
-func Listen(ctx context.Context, u transport.URL, o transport.Options, serve Serve) (transport.Listener, error) {
-	l := &listener{Arrivals: link.NewArrivals(), url: u, o: o, serve: serve}
+// Listen lets connections in where a URL leads, with TLS if it says so, which is
+// told the protocols spoken.
+func Listen(ctx context.Context, u transport.URL, o transport.Options, serve Serve, protocols ...string) (*Listener, error) {
+	l := &Listener{Arrivals: link.NewArrivals(), url: u, o: o, serve: serve}
 	var err error
 	if l.tls, err = tlsoption.Server(u); err != nil {
 		return nil, err
 	}
-	if l.socket, err = Bind(ctx, u); err != nil {
+	if l.tls != nil {
+		l.tls.NextProtos = protocols
+	}
+	if l.socket, err = bind(ctx, u); err != nil {
 		return nil, err
 	}
 	if tcp, ok := l.socket.Addr().(*net.TCPAddr); ok {
@@ -53,7 +57,7 @@ func Listen(ctx context.Context, u transport.URL, o transport.Options, serve Ser
 }
 
 // accept accepts until the socket is closed.
-func (l *listener) accept(ctx context.Context) {
+func (l *Listener) accept(ctx context.Context) {
 	for pause := time.Millisecond; ; {
 		wire, err := l.socket.Accept()
 		switch {
@@ -74,7 +78,7 @@ func (l *listener) accept(ctx context.Context) {
 }
 
 // connection has a connection served once TLS has let it in.
-func (l *listener) connection(ctx context.Context, wire net.Conn) {
+func (l *Listener) connection(ctx context.Context, wire net.Conn) {
 	peer := l.url.String()
 	if tcp, ok := wire.RemoteAddr().(*net.TCPAddr); ok {
 		peer = tcp.String()
@@ -93,13 +97,13 @@ func (l *listener) connection(ctx context.Context, wire net.Conn) {
 }
 
 // Addr implements transport.Listener.
-func (l *listener) Addr() string { return l.url.String() }
+func (l *Listener) Addr() string { return l.url.String() }
 
 // lastWords is how long what was said last may take to be read.
 const lastWords = time.Second
 
 // Close implements transport.Listener. Lines that were accepted stay.
-func (l *listener) Close() error {
+func (l *Listener) Close() error {
 	l.End()
 	err := l.socket.Close()
 	late := time.AfterFunc(lastWords, l.stop)
@@ -109,8 +113,8 @@ func (l *listener) Close() error {
 	return err
 }
 
-// Bind listens where a URL leads, without TLS.
-func Bind(ctx context.Context, u transport.URL) (l net.Listener, err error) {
+// bind listens where a URL leads, without TLS.
+func bind(ctx context.Context, u transport.URL) (l net.Listener, err error) {
 	network, address, err := address(u)
 	if err != nil {
 		return nil, err

@@ -180,6 +180,9 @@ func named(err error) error {
 		}
 		return errors.New(closed.Reason)
 	}
+	if refusal := tlsoption.Refusal(err); refusal != nil {
+		return link.Permanent(refusal)
+	}
 	if broken, ok := errors.AsType[apache.TTransportException](err); ok {
 		if broken.TypeId() == apache.END_OF_FILE || errors.Is(err, net.ErrClosed) {
 			return io.EOF

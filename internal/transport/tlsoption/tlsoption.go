@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -159,13 +160,35 @@ func Handshake(ctx context.Context, c *tls.Conn) error {
 	if err == nil {
 		return nil
 	}
-	c.Close()
 	var plain tls.RecordHeaderError
 	switch {
 	case errors.As(err, &plain):
-		return errors.New("TLS: the other side speaks without it")
+		err = errors.New("TLS: the other side speaks without it")
 	case ctx.Err() != nil:
-		return errors.New("TLS: no answer: does the other side speak it?")
+		err = errors.New("TLS: no answer: does the other side speak it?")
+	case Refusal(err) != nil:
+		err = Refusal(err)
+	default:
+		err = fmt.Errorf("TLS: %w", err)
 	}
-	return fmt.Errorf("TLS: %w", err)
+	leave(c.NetConn())
+	return err
+}
+
+// leave closes a connection behind what was said last: at once, the rest of what
+// the other side sends would take that with it.
+func leave(c net.Conn) {
+	defer c.Close()
+	if tcp, ok := c.(*net.TCPConn); ok && tcp.CloseWrite() == nil && tcp.SetReadDeadline(time.Now().Add(time.Second)) == nil {
+		_, _ = io.Copy(io.Discard, c)
+	}
+}
+
+// Refusal is what the other side has against this one, such as its certificate,
+// if err is that. It may come only when the connection is in use.
+func Refusal(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
+		return fmt.Errorf("TLS: the other side says: %s", strings.TrimPrefix(op.Err.Error(), "tls: "))
+	}
+	return nil
 }
