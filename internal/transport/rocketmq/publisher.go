@@ -36,8 +36,8 @@ const wholeGroup = "relay"
 type publisher struct {
 	*line
 	events  *broker.Events
-	fifo    bool // messages without a key keep the order, too
-	grouped bool // those with one do
+	grouped bool // messages with a key keep their order
+	fifo    bool // those without one do
 	normal  chan job
 	ordered [lanes]chan job
 	id      [8]byte // of the line, for those of its messages
@@ -60,11 +60,14 @@ func (c *config) publisher(ctx context.Context, e *broker.Events) (broker.Publis
 	if err != nil {
 		return nil, err
 	}
-	takes := func(t v2.MessageType) bool { return slices.Contains(l.queues[0].GetAcceptMessageTypes(), t) }
+	takes := func(t v2.MessageType) bool { // or the topic has no type
+		types := l.queues[0].GetAcceptMessageTypes()
+		return slices.Contains(types, t) || slices.Contains(types, v2.MessageType_MESSAGE_TYPE_UNSPECIFIED)
+	}
 	p := &publisher{line: l, events: e, normal: make(chan job)}
 	_, _ = rand.Read(p.id[:]) // it never fails
-	p.grouped = takes(v2.MessageType_FIFO) || takes(v2.MessageType_MESSAGE_TYPE_UNSPECIFIED)
-	p.fifo = p.grouped && (c.o.Stream || !takes(v2.MessageType_NORMAL) && !takes(v2.MessageType_MESSAGE_TYPE_UNSPECIFIED))
+	p.grouped = takes(v2.MessageType_FIFO)
+	p.fifo = c.o.Stream || !takes(v2.MessageType_NORMAL)
 	if c.o.Stream && !p.grouped {
 		err := link.Permanent(&hintError{
 			fmt.Errorf("%s: the topic keeps no order, as a byte stream needs it", c.url),
@@ -90,44 +93,14 @@ func (c *config) publisher(ctx context.Context, e *broker.Events) (broker.Publis
 
 // Publish implements broker.Publisher.
 func (p *publisher) Publish(m *transport.Message) error {
-	one := &v2.SystemProperties{
-		MessageId:     p.messageID(),
-		BornTimestamp: timestamppb.Now(),
-		BornHost:      hostname(),
-		BodyEncoding:  v2.Encoding_IDENTITY,
-		MessageType:   v2.MessageType_NORMAL,
-	}
-	if p.c.tag != "" {
-		one.Tag = &p.c.tag
-	}
-	group := ""
-	if m.Key != "" {
-		one.Keys = []string{m.Key}
-		if p.grouped {
-			group = m.Key
-		}
-	}
-	if group == "" && p.fifo {
-		group = wholeGroup
-	}
-	j := job{n: p.next, queue: p.queues[p.next%uint64(len(p.queues))]}
+	j := job{n: p.next, m: p.message(m), queue: p.queues[p.next%uint64(len(p.queues))]}
 	p.next++
 	lane := p.normal
-	if group != "" {
-		one.MessageType, one.MessageGroup = v2.MessageType_FIFO, &group
+	if group := j.m.GetSystemProperties().GetMessageGroup(); group != "" {
 		hash := fnv.New64a()
 		_, _ = hash.Write([]byte(group)) // it never fails
 		j.queue = p.queues[hash.Sum64()%uint64(len(p.queues))]
 		lane = p.ordered[hash.Sum64()%lanes]
-	}
-	body, content := bytes.Clone(m.Body), m.Content
-	if len(body) == 0 && content == transport.Record { // RocketMQ takes no empty body
-		body, _ = framing.Length.Append(nil, nil) // it never fails
-		content = transport.Lengths
-	}
-	j.m = &v2.Message{Topic: p.c.resource(), SystemProperties: one, Body: body}
-	if content != transport.Record {
-		j.m.UserProperties = map[string]string{transport.ContentHeader: content.String()}
 	}
 	select {
 	case lane <- j:
@@ -135,6 +108,38 @@ func (p *publisher) Publish(m *transport.Message) error {
 	case <-p.ctx.Done():
 		return context.Cause(p.ctx)
 	}
+}
+
+// message is what RocketMQ is given of the next message.
+func (p *publisher) message(m *transport.Message) *v2.Message {
+	properties := &v2.SystemProperties{
+		MessageId:     p.messageID(),
+		BornTimestamp: timestamppb.Now(),
+		BodyEncoding:  v2.Encoding_IDENTITY,
+		MessageType:   v2.MessageType_NORMAL,
+	}
+	if p.c.tag != "" {
+		properties.Tag = &p.c.tag
+	}
+	group := m.Key
+	if m.Key != "" {
+		properties.Keys = []string{m.Key}
+	} else if p.fifo {
+		group = wholeGroup
+	}
+	if group != "" && p.grouped {
+		properties.MessageType, properties.MessageGroup = v2.MessageType_FIFO, &group
+	}
+	body, content := bytes.Clone(m.Body), m.Content
+	if len(body) == 0 && content == transport.Record { // RocketMQ takes no empty body
+		body, _ = framing.Length.Append(nil, nil) // it never fails
+		content = transport.Lengths
+	}
+	one := &v2.Message{Topic: p.c.resource(), SystemProperties: properties, Body: body}
+	if content != transport.Record {
+		one.UserProperties = map[string]string{transport.ContentHeader: content.String()}
+	}
+	return one
 }
 
 // idEpoch is what the time in a message's id counts from.
