@@ -143,11 +143,9 @@ func runMerge(ctx context.Context, inv *cmdline.Invocation) error {
 	if cfg.Tag && cfg.Framing == framing.Length {
 		return cmdline.Usagef("--tag is for records that end in newline or NUL")
 	}
-	if cfg.OrderedBy = inv.String("ordered-by"); cfg.OrderedBy != "" {
-		if cfg.Framing == framing.Length || cfg.Watch != "" || cfg.Globs != nil || inv.Bool("follow") || inv.IsSet("linger") || inv.IsSet("spool") {
-			return cmdline.Usagef("--ordered-by merges lines of the pipes that are named, up to the end of each")
-		}
-		cfg.Once = true
+	cfg.OrderedBy = inv.String("ordered-by")
+	if cfg.OrderedBy != "" && (cfg.Framing == framing.Length || cfg.Watch != "" || cfg.Globs != nil || inv.Bool("follow") || inv.IsSet("linger") || inv.IsSet("spool")) {
+		return cmdline.Usagef("--ordered-by merges lines of the pipes that are named, up to the end of each")
 	}
 	if err := mergeSpool(inv, &cfg); err != nil {
 		return err

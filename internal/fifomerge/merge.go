@@ -26,7 +26,7 @@ type MergeConfig struct {
 
 	Spool *SpoolConfig // nil: records go straight to the output
 
-	OrderedBy string // a field that each of Pipes is sorted by, and the output then; "": as they come
+	OrderedBy string // a field that each of Pipes is sorted by, and the output then, Once; "": as they come
 
 	Records
 }
@@ -50,6 +50,7 @@ func Merge(ctx context.Context, cfg MergeConfig, out io.Writer) (MergeSummary, e
 	if cfg.Mode == 0 {
 		cfg.Mode = 0o600
 	}
+	cfg.Once = cfg.Once || cfg.OrderedBy != ""
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	m := &merge{
@@ -100,7 +101,7 @@ type merge struct {
 	*sink
 	cfg    *MergeConfig
 	cancel context.CancelCauseFunc
-	all    sync.WaitGroup // of the pipes and watches
+	all    sync.WaitGroup // of all goroutines
 
 	watches []*watch
 	ordered *ordered // nil: records go out as they come

@@ -70,7 +70,7 @@ func TestKeyOfNone(t *testing.T) {
 // What is sorted comes out sorted, all of it, whatever comes first.
 func TestOrdered(t *testing.T) {
 	var out buffer
-	r := startMerge(t, 3, MergeConfig{Once: true, OrderedBy: "1"}, &out)
+	r := startMerge(t, 3, MergeConfig{OrderedBy: "1"}, &out)
 	var want []string
 	for i, path := range r.pipes {
 		var lines strings.Builder
@@ -100,13 +100,13 @@ func letters(n int) string {
 // An input that is not sorted ends the merge, the others with it.
 func TestOrderedNot(t *testing.T) {
 	var out buffer
-	r := startMerge(t, 2, MergeConfig{Once: true, OrderedBy: "1"}, &out)
+	r := startMerge(t, 2, MergeConfig{OrderedBy: "1"}, &out)
 	writeTo(t, r.pipes[0], "2\n1\n")
 	r.end()
 	if r.err == nil || !strings.HasSuffix(r.err.Error(), "p0: record 2 comes before the one in front of it: the input is not sorted by 1") {
 		t.Errorf("got %v", r.err)
 	}
-	r = startMerge(t, 2, MergeConfig{Once: true, OrderedBy: "1"}, &failing{})
+	r = startMerge(t, 2, MergeConfig{OrderedBy: "1"}, &failing{})
 	go writeTo(t, r.pipes[0], strings.Repeat("1\n", 10_000))
 	go writeTo(t, r.pipes[1], strings.Repeat("2\n", 10_000))
 	r.end()
