@@ -137,7 +137,7 @@ func (l *Log) load() error {
 		return l.Store(Position{}) // so that there is room for it also on a full disk
 	}
 	if err == nil && crc32.ChecksumIEEE(buf[:positionSize-4]) != binary.LittleEndian.Uint32(buf[positionSize-4:]) {
-		err = errors.New("it is damaged")
+		err = errDamaged
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", l.position.Name(), err)
@@ -146,6 +146,18 @@ func (l *Log) load() error {
 		*field = int64(binary.LittleEndian.Uint64(buf[i*8:]))
 	}
 	return nil
+}
+
+// errDamaged is a position that is not what was stored.
+var errDamaged damagedError
+
+type damagedError struct{}
+
+func (damagedError) Error() string { return "it is damaged" }
+
+// Hint is what to do about it.
+func (damagedError) Hint() string {
+	return "without that file all that the spool has is delivered, perhaps a second time"
 }
 
 func (p *Position) fields() []*int64 { return []*int64{&p.Offset, &p.Skip, &p.Pending, &p.Seq} }
