@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"sync"
-	"time"
 
 	"pipeworks/internal/transport"
 	"pipeworks/internal/transport/link"
@@ -27,10 +26,13 @@ type Receiver struct {
 	o    transport.Options
 	open func(context.Context) (Consumer, error)
 
-	mu     sync.Mutex
-	line   Consumer
-	lost   time.Time // when the line was; zero: it was not
-	closed bool
+	lines context.Context // as long as they are made
+	stop  context.CancelFunc
+
+	mu         sync.Mutex
+	line       Consumer
+	connecting chan error // that comes when there is a new line; nil: there is none to come
+	closed     bool
 }
 
 // NewReceiver makes the first line by open.
@@ -39,15 +41,12 @@ func NewReceiver(ctx context.Context, name string, o transport.Options, open fun
 	if err := r.connect(ctx); err != nil {
 		return nil, err
 	}
+	r.lines, r.stop = context.WithCancel(context.WithoutCancel(ctx))
 	return r, nil
 }
 
 func (r *Receiver) connect(ctx context.Context) error {
-	o := r.o
-	if o.Timeout > 0 && !r.lost.IsZero() { // a wait that was broken off counts
-		o.Timeout = max(time.Millisecond, o.Timeout-time.Since(r.lost))
-	}
-	return link.Retry(ctx, o, r.name, func() error {
+	return link.Retry(ctx, r.o, r.name, func() error {
 		line, err := r.open(ctx)
 		if err != nil {
 			return err
@@ -58,59 +57,66 @@ func (r *Receiver) connect(ctx context.Context) error {
 			line.Close()
 			return link.Permanent(net.ErrClosed)
 		}
-		r.line, r.lost = line, time.Time{}
+		r.line = line
 		return nil
 	})
 }
 
-func (r *Receiver) current() Consumer {
+// state is the line, or what tells when there is one.
+func (r *Receiver) state() (Consumer, chan error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.line
+	return r.line, r.connecting
+}
+
+// reconnect begins to make a new line, which may take longer than a Receive does;
+// with nil, it is made.
+func (r *Receiver) reconnect(connecting chan error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.connecting = connecting
+	if connecting != nil {
+		go func() { connecting <- r.connect(r.lines) }()
+	}
 }
 
 // Receive implements transport.Receiver.
 func (r *Receiver) Receive(ctx context.Context, n int) ([]transport.Message, error) {
 	for {
-		line := r.current()
-		messages, err := line.Receive(ctx, n)
-		if err == nil {
-			return messages, nil
+		line, connecting := r.state()
+		if connecting == nil {
+			messages, err := line.Receive(ctx, n)
+			if err == nil {
+				return messages, nil
+			}
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			line.Close()
+			if link.IsPermanent(err) {
+				return nil, err
+			}
+			r.o.Warnf("%s: the connection broke, trying again: %v", r.name, err)
+			connecting = make(chan error, 1)
+			r.reconnect(connecting)
 		}
-		if ctx.Err() != nil {
+		select {
+		case err := <-connecting:
+			r.reconnect(nil)
+			if err != nil {
+				return nil, err
+			}
+			r.o.Warnf("%s: connected again", r.name)
+		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
-		line.Close()
-		if link.IsPermanent(err) {
-			return nil, err
-		}
-		if r.lose() {
-			r.o.Warnf("%s: the connection broke, trying again: %v", r.name, err)
-		}
-		if err := r.connect(ctx); err != nil {
-			return nil, err
-		}
-		r.o.Warnf("%s: connected again", r.name)
 	}
-}
-
-// lose notes that the line is lost, and reports whether that is new.
-func (r *Receiver) lose() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.lost.IsZero() {
-		return false
-	}
-	r.lost = time.Now()
-	return true
 }
 
 // Pending implements transport.Pending. Of a broker that is away it is not known.
 func (r *Receiver) Pending(ctx context.Context) (bool, error) {
-	r.mu.Lock()
-	line, lost := r.line, !r.lost.IsZero()
-	r.mu.Unlock()
-	if lost {
+	line, connecting := r.state()
+	if connecting != nil {
 		return true, nil
 	}
 	if asked, ok := line.(transport.Pending); ok {
@@ -122,7 +128,8 @@ func (r *Receiver) Pending(ctx context.Context) (bool, error) {
 // Ack implements transport.Receiver. What cannot be acknowledged because the
 // line was lost comes again.
 func (r *Receiver) Ack(ctx context.Context, messages []transport.Message) error {
-	if err := r.current().Ack(ctx, messages); err != nil && ctx.Err() != nil {
+	line, _ := r.state()
+	if err := line.Ack(ctx, messages); err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	return nil
@@ -133,6 +140,7 @@ func (r *Receiver) Extend(context.Context, []transport.Message) error { return n
 
 // Close implements transport.Receiver.
 func (r *Receiver) Close() error {
+	r.stop()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
