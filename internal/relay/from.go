@@ -121,7 +121,7 @@ func (f *from) batch(ctx context.Context) error {
 		ends = append(ends, f.sum.Bytes+int64(len(f.buf)))
 		if f.taken != nil && len(f.buf) == 0 { // it is written, and so are those before it
 			f.taken.add(ends, messages[i+1-len(ends):i+1])
-			ends = ends[:0]
+			ends = ends[len(ends):]
 		}
 	}
 	if err := f.write(f.buf); err != nil {

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"os"
+	"sort"
 	"sync"
 	"time"
 
@@ -33,10 +34,10 @@ type taken struct {
 	closing bool
 }
 
-// written is a message that lies in the pipe, or did.
+// written are messages that lie in the pipe, or did.
 type written struct {
-	end     int64 // bytes written up to it
-	message transport.Message
+	ends     []int64 // bytes written up to each
+	messages []transport.Message
 }
 
 // newTaken acknowledges messages of records, or of the pieces of bytes.
@@ -46,13 +47,15 @@ func newTaken(r transport.Receiver, pipe *os.File, bytes bool) *taken {
 	return t
 }
 
-// add says that messages were written, and how many bytes in all up to each.
+// add says that messages were written, and how many bytes in all up to each. It
+// keeps both.
 func (t *taken) add(ends []int64, messages []transport.Message) {
+	if len(messages) == 0 {
+		return
+	}
 	t.mu.Lock()
 	idle := len(t.written) == 0
-	for i, m := range messages {
-		t.written = append(t.written, written{ends[i], m})
-	}
+	t.written = append(t.written, written{ends, messages})
 	t.mu.Unlock()
 	if idle {
 		t.nudge()
@@ -100,8 +103,8 @@ func (t *taken) run() {
 	}
 }
 
-// look acknowledges what was taken. The number of messages that are left is
-// negative if there will be no more.
+// look acknowledges what was taken. What is left, as the batches that were added,
+// is negative if there will be no more.
 func (t *taken) look() (acknowledged bool, left int, closing bool) {
 	t.mu.Lock()
 	closing = t.closing
@@ -110,25 +113,36 @@ func (t *taken) look() (acknowledged bool, left int, closing bool) {
 	if len(all) == 0 {
 		return false, 0, closing
 	}
-	t.account(all[len(all)-1].end)
-	n := 0
-	var messages []transport.Message
-	for n < len(all) && all[n].end <= t.had {
-		messages = append(messages, all[n].message)
-		n++
+	last := all[len(all)-1].ends
+	t.account(last[len(last)-1])
+	n := 0           // batches that were taken as a whole
+	var rest written // of the one behind them
+	for n < len(all) && rest.ends == nil {
+		b := all[n]
+		k := sort.Search(len(b.ends), func(i int) bool { return b.ends[i] > t.had })
+		if k == len(b.ends) {
+			n++
+		} else {
+			rest = written{b.ends[k:], b.messages[k:]}
+		}
+		if k == 0 {
+			break
+		}
+		acknowledged = true
+		if err := t.r.Ack(context.Background(), b.messages[:k]); err != nil {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.err = err
+			return false, -1, closing
+		}
 	}
-	if n == 0 {
-		return false, len(all), closing
-	}
-	err := t.r.Ack(context.Background(), messages)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.written = t.written[n:]
-	if err != nil {
-		t.err = err
-		return false, -1, closing
+	if rest.ends != nil {
+		t.written[0] = rest
 	}
-	return true, len(t.written), t.closing
+	return acknowledged, len(t.written), t.closing
 }
 
 // account finds out what the reader has had, of so many bytes that were

@@ -9,7 +9,7 @@ import (
 // partition is what is known of one that is ours. Its messages may be finished
 // in any order, but a commit says that all before it are.
 type partition struct {
-	pending   []*pending // not finished, or behind one that is not; in order
+	pending   [][]pending // not finished, or behind one that is not; in order, as they came
 	done      kgo.EpochOffset
 	committed kgo.EpochOffset
 	lost      bool // it is not ours any more
@@ -27,21 +27,24 @@ func (p *partition) add(records []*kgo.Record) []pending {
 	all := make([]pending, len(records))
 	for i, r := range records {
 		all[i] = pending{partition: p, next: kgo.EpochOffset{Epoch: r.LeaderEpoch, Offset: r.Offset + 1}}
-		p.pending = append(p.pending, &all[i])
 	}
+	p.pending = append(p.pending, all)
 	return all
 }
 
 // finish moves done up to the first message that is not finished.
 func (m *pending) finish() {
 	m.finished = true
-	p := m.partition
-	n := 0
-	for n < len(p.pending) && p.pending[n].finished {
-		p.done = p.pending[n].next
-		n++
+	for p := m.partition; len(p.pending) > 0; p.pending = p.pending[1:] {
+		first := p.pending[0]
+		for len(first) > 0 && first[0].finished {
+			p.done = first[0].next
+			first = first[1:]
+		}
+		if p.pending[0] = first; len(first) > 0 {
+			return
+		}
 	}
-	p.pending = p.pending[n:]
 }
 
 // commitError is why a commit was not, or not wholly, accepted.
