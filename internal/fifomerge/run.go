@@ -6,7 +6,6 @@ import (
 	"io"
 	"os/exec"
 	"sync"
-	"syscall"
 
 	"pipeworks/internal/coprocess"
 )
@@ -92,7 +91,7 @@ func (e *commandError) ExitStatus() int { return e.status }
 func (r *run) command(ctx context.Context, line string) error {
 	cmd := exec.Command("sh", "-c", line)
 	cmd.Stderr = r.cfg.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // to end with its children
+	cmd.SysProcAttr = coprocess.OwnGroup()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
