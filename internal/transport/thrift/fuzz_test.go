@@ -29,7 +29,7 @@ func (c *fromBytes) SetWriteDeadline(time.Time) error { return nil }
 func (c *fromBytes) Close() error                     { return nil }
 
 // asked are the bytes of a question.
-func asked(f *testing.F, ask func(*relaythrift.RelayClient)) []byte {
+func asked(ask func(*relaythrift.RelayClient)) []byte {
 	wire := &fromBytes{in: bytes.NewReader(nil)}
 	p := protocol(wire, 1000)
 	ask(relaythrift.NewRelayClient(apache.NewTStandardClient(p, p)))
@@ -40,11 +40,11 @@ func asked(f *testing.F, ask func(*relaythrift.RelayClient)) []byte {
 // no line has a frame that could not be sent.
 func FuzzConnection(f *testing.F) {
 	frames := outward([]transport.Frame{{Kind: 40, Seq: 1, Data: []byte("data")}, {Kind: 255}})
-	open := asked(f, func(c *relaythrift.RelayClient) { _, _ = c.Open(context.Background()) })
-	write := asked(f, func(c *relaythrift.RelayClient) { _ = c.Write(context.Background(), 1, frames) })
+	open := asked(func(c *relaythrift.RelayClient) { _, _ = c.Open(context.Background()) })
+	write := asked(func(c *relaythrift.RelayClient) { _ = c.Write(context.Background(), 1, frames) })
 	f.Add(append(open, write...))
 	f.Add(write)
-	f.Add(asked(f, func(c *relaythrift.RelayClient) { _, _ = c.Read(context.Background(), 7) }))
+	f.Add(asked(func(c *relaythrift.RelayClient) { _, _ = c.Read(context.Background(), 7) }))
 	f.Add([]byte("\x7f\xff\xff\xff"))
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
