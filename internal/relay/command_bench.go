@@ -33,9 +33,9 @@ func (t transports) benchCommand() *cmdline.Command {
 		},
 		Description: `Records of 64 bytes, 4 KiB and 64 KiB go to a process that throws them away, one
 in a message and 128 KiB of them in a message, until it has confirmed the last.
-A round trip is a record of 64 bytes there and back, a call where there are such;
-its p99 is what one of a hundred exceeds. Run it on a machine that has nothing else to do,
-and more than once.`,
+A round trip is a record of 64 bytes there and back, a call where there are
+such; its p99 is what one of a hundred exceeds. Run it on a machine that has
+nothing else to do, and more than once.`,
 		Flags: []cli.Flag{
 			&cli.DurationFlag{Name: "time", Value: 300 * time.Millisecond, Usage: "let each of the seven measurements of a way take a `TIME`"},
 			&cli.StringFlag{Name: "plot", Usage: "draw a chart, in SVG, into `FILE`"},
