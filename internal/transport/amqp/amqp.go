@@ -62,15 +62,14 @@ func parse(u transport.URL, o transport.Options) (c *config, err error) {
 	if c.kind == "" {
 		c.kind = amqp091.QueueTypeQuorum
 	}
+	if err := broker.Check(u, o); err != nil {
+		return c, err
+	}
 	switch {
-	case o.Dedupe:
-		return c, fmt.Errorf("%s: RabbitMQ does not know a message that it has had: JetStream and Kafka do", u)
-	case o.Group != "":
-		return c, fmt.Errorf("%s: a queue has no groups: all its receivers share its messages", u)
 	case c.exchange == "" && (u.Query.Has("routing-key") || u.Query.Has("keyed")):
-		return c, fmt.Errorf("%s: options routing-key and keyed go with exchange", u)
+		return c, u.Errorf("options routing-key and keyed go with exchange")
 	case c.kind != amqp091.QueueTypeQuorum && c.kind != amqp091.QueueTypeClassic:
-		return c, fmt.Errorf("%s: option type=%s: it is quorum or classic", u, c.kind)
+		return c, u.Errorf("option type=%s: it is quorum or classic", c.kind)
 	}
 	if c.keyed, err = u.Bool("keyed"); err == nil {
 		c.prefetch, err = u.Int("prefetch", 256, 1)
@@ -84,7 +83,7 @@ func sender(ctx context.Context, u transport.URL, o transport.Options) (transpor
 		return nil, err
 	}
 	if c.queue == "" && c.exchange == "" {
-		return nil, fmt.Errorf("%s: it is written amqp://HOST/QUEUE, or amqp://HOST/?exchange=NAME", u)
+		return nil, u.Errorf("it is written amqp://HOST/QUEUE, or amqp://HOST/?exchange=NAME")
 	}
 	return broker.NewSender(ctx, u.String(), broker.RabbitMQLimit, o, func(ctx context.Context, e *broker.Events) (broker.Publisher, error) {
 		return c.publisher(ctx, o, e)
@@ -97,7 +96,7 @@ func receiver(ctx context.Context, u transport.URL, o transport.Options) (transp
 		return nil, err
 	}
 	if c.queue == "" {
-		return nil, fmt.Errorf("%s: it is written amqp://HOST/QUEUE", u)
+		return nil, u.Errorf("it is written amqp://HOST/QUEUE")
 	}
 	return broker.NewReceiver(ctx, u.String(), o, func(ctx context.Context) (broker.Consumer, error) {
 		return c.consumer(ctx, o)

@@ -43,13 +43,12 @@ type config struct {
 
 func parse(u transport.URL, o transport.Options) (c *config, err error) {
 	c = &config{url: u, address: u.Option("address")}
+	if err := broker.Check(u, o); err != nil {
+		return c, err
+	}
 	switch {
-	case o.Dedupe:
-		return c, fmt.Errorf("%s: AMQP does not know a message that it has had: JetStream and Kafka do", u)
-	case o.Group != "":
-		return c, fmt.Errorf("%s: a queue has no groups: all its receivers share its messages", u)
 	case c.address == "" && u.Name() == "":
-		return c, fmt.Errorf("%s: it is written amqp1://HOST/QUEUE", u)
+		return c, u.Errorf("it is written amqp1://HOST/QUEUE")
 	case c.address == "":
 		c.address = "/queue/" + u.Name()
 	}

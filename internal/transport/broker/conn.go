@@ -160,6 +160,17 @@ func (c *Conn) Abort() error {
 	return err
 }
 
+// Check refuses what no queue can do.
+func Check(u transport.URL, o transport.Options) error {
+	switch {
+	case o.Dedupe:
+		return u.Errorf("the broker does not know a message that it has had: JetStream and Kafka do")
+	case o.Group != "":
+		return u.Errorf("a queue has no groups: all its receivers share its messages")
+	}
+	return nil
+}
+
 // Password is that of the options; empty: there is none.
 func Password(ctx context.Context, o transport.Options) (string, error) {
 	if o.Password == nil {

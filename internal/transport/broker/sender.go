@@ -284,24 +284,6 @@ func (s *Sender) fail(err error) {
 	s.changed.Broadcast()
 }
 
-// wait waits while something holds. The lock is held.
-func (s *Sender) wait(ctx context.Context, while func() bool) error {
-	if s.err == nil && while() {
-		defer context.AfterFunc(ctx, func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.changed.Broadcast()
-		})()
-	}
-	for s.err == nil && ctx.Err() == nil && while() {
-		s.changed.Wait()
-	}
-	if s.err != nil {
-		return s.err
-	}
-	return context.Cause(ctx)
-}
-
 // Send implements transport.Sender.
 func (s *Sender) Send(ctx context.Context, messages []transport.Message) error {
 	for i := range messages {
@@ -313,7 +295,7 @@ func (s *Sender) Send(ctx context.Context, messages []transport.Message) error {
 	defer s.mu.Unlock()
 	for i := range messages {
 		m := messages[i]
-		err := s.wait(ctx, func() bool {
+		err := transport.Wait(ctx, &s.changed, &s.err, func() bool {
 			return s.end-s.first == uint64(len(s.window)) || s.bytes > 0 && s.bytes+len(m.Body) > windowBytes
 		})
 		if err != nil {
@@ -333,7 +315,7 @@ func (s *Sender) Send(ctx context.Context, messages []transport.Message) error {
 func (s *Sender) Flush(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.wait(ctx, func() bool { return s.first < s.end })
+	return transport.Wait(ctx, &s.changed, &s.err, func() bool { return s.first < s.end })
 }
 
 // Limit implements transport.Sender.

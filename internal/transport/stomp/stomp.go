@@ -5,7 +5,6 @@ package stomp
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"pipeworks/internal/transport"
@@ -37,13 +36,12 @@ type config struct {
 
 func parse(u transport.URL, o transport.Options) (c *config, err error) {
 	c = &config{url: u, destination: u.Option("destination")}
+	if err := broker.Check(u, o); err != nil {
+		return c, err
+	}
 	switch {
-	case o.Dedupe:
-		return c, fmt.Errorf("%s: STOMP does not know a message that it has had: JetStream and Kafka do", u)
-	case o.Group != "":
-		return c, fmt.Errorf("%s: a queue has no groups: all its receivers share its messages", u)
 	case c.destination == "" && u.Name() == "":
-		return c, fmt.Errorf("%s: it is written stomp://HOST/QUEUE", u)
+		return c, u.Errorf("it is written stomp://HOST/QUEUE")
 	case c.destination == "":
 		c.destination = "/queue/" + u.Name()
 	}
