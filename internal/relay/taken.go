@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"os"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -117,32 +118,33 @@ func (t *taken) look() (acknowledged bool, left int, closing bool) {
 	t.account(last[len(last)-1])
 	n := 0           // batches that were taken as a whole
 	var rest written // of the one behind them
+	var done [][]transport.Message
 	for n < len(all) && rest.ends == nil {
 		b := all[n]
 		k := sort.Search(len(b.ends), func(i int) bool { return b.ends[i] > t.had })
+		done = append(done, b.messages[:k])
 		if k == len(b.ends) {
 			n++
 		} else {
 			rest = written{b.ends[k:], b.messages[k:]}
 		}
-		if k == 0 {
-			break
-		}
-		acknowledged = true
-		if err := t.r.Ack(context.Background(), b.messages[:k]); err != nil {
-			t.mu.Lock()
-			defer t.mu.Unlock()
-			t.err = err
-			return false, -1, closing
-		}
 	}
+	messages := slices.Concat(done...)
+	if len(messages) == 0 {
+		return false, len(all), closing
+	}
+	err := t.r.Ack(context.Background(), messages)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if err != nil {
+		t.err = err
+		return false, -1, closing
+	}
 	t.written = t.written[n:]
 	if rest.ends != nil {
 		t.written[0] = rest
 	}
-	return acknowledged, len(t.written), t.closing
+	return true, len(t.written), t.closing
 }
 
 // account finds out what the reader has had, of so many bytes that were
