@@ -100,9 +100,14 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, mains)
 }
 
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { run(t, "testdata") }
+
+// TestScriptsAlone runs those that disturb others: they restart the brokers.
+func TestScriptsAlone(t *testing.T) { run(t, "testdata/alone") }
+
+func run(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                "testdata",
+		Dir:                dir,
 		WorkdirRoot:        t.TempDir(), // the directory of its own stays behind with -run
 		Setup:              setup,
 		Condition:          condition,
