@@ -24,6 +24,7 @@ type sender struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	queue   []queued // what is not acknowledged, in order
+	spent   [][]byte // bodies of what is, which a line that is at it may still read
 	bytes   int      // of it
 	last    uint64   // number of the last message
 	next    uint64   // of those, the first that was not sent over the present line
@@ -243,6 +244,11 @@ func (s *sender) use(ctx context.Context, conn transport.Conn) error {
 		for idle() && len(broken) == 0 && ctx.Err() == nil {
 			s.changed.Wait()
 		}
+		for i, body := range s.spent { // which no Send reads now
+			transport.Recycle(body)
+			s.spent[i] = nil
+		}
+		s.spent = s.spent[:0]
 		frames = s.unsent(frames[:0])
 		if s.closing && !s.endSent && s.next > s.last {
 			frames = append(frames, transport.Frame{Kind: end, Seq: s.last})
@@ -338,9 +344,8 @@ func (s *sender) acked(seq uint64) {
 		s.bytes -= size(s.queue[n].body)
 		n++
 	}
-	// A body that is acknowledged was sent whole, so that nobody reads it now.
 	for i := range n {
-		transport.Recycle(s.queue[i].body)
+		s.spent = append(s.spent, s.queue[i].body)
 		s.queue[i].body = nil
 	}
 	s.queue = s.queue[n:]
