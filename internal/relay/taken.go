@@ -154,8 +154,8 @@ func (t *taken) account(written int64) {
 	switch {
 	case t.bytes:
 		t.had = gone
-	case gone > t.gone:
-		t.had, t.gone, t.since = t.gone, gone, time.Now()
+	case gone > t.gone: // by one read that took all of the pipe, or several
+		t.had, t.gone, t.since = max(t.gone, gone-pipeSize), gone, time.Now()
 	case time.Since(t.since) >= stays && fifo.IsRead(t.pipe):
 		t.had = t.gone
 	}
