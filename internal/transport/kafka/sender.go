@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -69,6 +70,7 @@ func (s *sender) Send(ctx context.Context, messages []transport.Message) error {
 	// The caller wants its memory back. A batch comes and goes together.
 	memory := make([]byte, 0, size)
 	records := make([]kgo.Record, len(messages))
+	now := time.Now() // once for all: it costs as much as the rest of a short record
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range messages {
@@ -76,6 +78,7 @@ func (s *sender) Send(ctx context.Context, messages []transport.Message) error {
 		begin := len(memory)
 		memory = append(memory, m.Body...)
 		r.Value = memory[begin:len(memory):len(memory)]
+		r.Timestamp = now
 		if m.Key != "" {
 			r.Key = []byte(m.Key)
 		}
