@@ -27,6 +27,7 @@ var figures = []figure{
 		{"crawl: titles and links, beside Colly", "crawl", 2, "crawl", "colly"},
 		{"fifomerge: 8 writers, beside parallel", "fifomerge-merge", 1, "fifomerge", "parallel"},
 		{"fifomerge: a process a question, beside mariadb", "roundtrip", 4, "call", "mariadb"},
+		{"relay: lines of 4 KiB through TCP, beside socat", "relay", 2, "tcp", "tcp-socat"},
 	}},
 	{"gensql", "gensql: time taken, where the peer takes 1", []comparison{
 		{"a million rows of CSV, beside sqlite3", "gensql", 1, "gensql", "sqlite3"},
@@ -59,5 +60,16 @@ var figures = []figure{
 		{"10,000 questions, beside Go's driver", "roundtrip", 1, "each", "direct"},
 		{"the same by 8 clients at once", "roundtrip", 2, "each", "direct"},
 		{"a process a question, beside mariadb -e", "roundtrip", 4, "call", "mariadb"},
+	}},
+	{"relay", "relay: time taken by a whole line, where the peer takes 1", []comparison{
+		{"lines of 64 bytes through a unix socket, beside socat", "relay", 1, "unix", "unix-socat"},
+		{"lines of 4 KiB, beside socat", "relay", 2, "unix", "unix-socat"},
+		{"lines of 4 KiB through TCP, beside socat", "relay", 2, "tcp", "tcp-socat"},
+		{"the same through TCP, beside cat in a plain pipe", "relay", 2, "tcp", "cat"},
+		{"through a unix socket, beside cat", "relay", 2, "unix", "cat"},
+		{"through a named pipe, beside cat", "relay", 2, "fifo", "cat"},
+		{"through shared memory, beside cat", "relay", 2, "shm", "cat"},
+		{"through shared memory, as bytes, beside cat", "relay", 2, "shm-stream", "cat"},
+		{"through RabbitMQ, beside amqp-publish and -consume", "relay-amqp", 3, "relay", "amqp-tools"},
 	}},
 }
