@@ -108,7 +108,7 @@ func TestResume(t *testing.T) {
 	}
 	r := open()
 	first, second, third := next(r), next(r), next(r)
-	got := string(first[0].Body) // which is not ours once it is acknowledged
+	got := string(first[0].Body)                                   // which is not ours once it is acknowledged
 	for _, messages := range [][]transport.Message{first, third} { // the second is not
 		if err := r.Ack(t.Context(), messages); err != nil {
 			t.Fatal(err)
