@@ -11,6 +11,7 @@ import (
 	"pipeworks/internal/framing"
 	"pipeworks/internal/progress"
 	"pipeworks/internal/reject"
+	"pipeworks/internal/stream"
 )
 
 // Records says what the records of all sources are.
@@ -40,10 +41,6 @@ type sink struct {
 	sum MergeSummary
 }
 
-// wideOutput is how much a pipe as the output is asked to hold: with the 64 KiB
-// that it holds otherwise, its two ends mostly wait for each other.
-const wideOutput = 1 << 20
-
 // blockSize is how much is written at once of what is not passed on as it came.
 const blockSize = 128 << 10
 
@@ -52,7 +49,7 @@ func newSink(r Records, out io.Writer) *sink {
 		r.MaxRecord = defaultMaxRecord
 	}
 	if pipe, ok := out.(interface{ Widen(bytes int) }); ok {
-		pipe.Widen(wideOutput)
+		pipe.Widen(stream.WidePipe)
 	}
 	s := &sink{Records: r, out: out}
 	s.put = s.write

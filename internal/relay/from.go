@@ -35,16 +35,13 @@ type FromSummary struct {
 // batchSize is how many messages are taken at once, if they are there.
 const batchSize = 256
 
-// pipeSize is asked for, for a pipe that both ends seldom wait for.
-const pipeSize = 1 << 20
-
 // errIdle ends a wait.
 var errIdle = errors.New("nothing has come for a while")
 
 // From writes what r receives to out until it ends. It does not close r.
 func From(ctx context.Context, cfg FromConfig, r transport.Receiver, out *stream.Output) (sum FromSummary, err error) {
 	f := &from{cfg: &cfg, r: r, out: out}
-	out.Widen(pipeSize)
+	out.Widen(stream.WidePipe)
 	read, cancel := context.WithCancelCause(ctx) // while the output is read
 	defer cancel(nil)
 	pipe := out.Pipe()

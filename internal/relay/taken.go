@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pipeworks/internal/fifo"
+	"pipeworks/internal/stream"
 	"pipeworks/internal/transport"
 )
 
@@ -155,7 +156,7 @@ func (t *taken) account(written int64) {
 	case t.bytes:
 		t.had = gone
 	case gone > t.gone: // by one read that took all of the pipe, or several
-		t.had, t.gone, t.since = max(t.gone, gone-pipeSize), gone, time.Now()
+		t.had, t.gone, t.since = max(t.gone, gone-stream.WidePipe), gone, time.Now()
 	case time.Since(t.since) >= stays && fifo.IsRead(t.pipe):
 		t.had = t.gone
 	}

@@ -48,7 +48,7 @@ func To(ctx context.Context, cfg ToConfig, in stream.Inputs, s transport.Sender)
 	if cfg.MaxRecord == 0 {
 		cfg.MaxRecord = defaultMaxRecord
 	}
-	in.Widen(pipeSize)
+	in.Widen(stream.WidePipe)
 	send := t.records
 	if cfg.Stream {
 		t.pieces = newPieces()

@@ -48,6 +48,11 @@ func (o *Output) Terminal() bool {
 // line of progress on the terminal, what clears it.
 func (o *Output) Lead(text string) { o.lead = []byte(text) }
 
+// WidePipe is what a pipe is asked to hold whose two ends are not to wait for each
+// other most of the time, as they do with its usual 64 KiB: in bytes, as many as
+// anybody may ask for by default.
+const WidePipe = 1 << 20
+
 // Widen asks for room for so many bytes in the pipe that the output is, so that
 // its two ends wait for each other less often. What is no pipe, or a no, changes
 // nothing.

@@ -4,6 +4,5 @@ package stream
 
 import "os"
 
-// Elsewhere the system sizes pipes by itself.
-// WidenPipe does nothing here.
+// WidenPipe does nothing: elsewhere the system sizes pipes by itself.
 func WidenPipe(*os.File, int) {}

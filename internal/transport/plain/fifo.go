@@ -33,9 +33,6 @@ func fifoPath(u transport.URL) (string, error) {
 	return u.Path, err
 }
 
-// pipeSize is asked for, for a pipe that both ends seldom wait for.
-const pipeSize = 1 << 20
-
 func fifoSender(ctx context.Context, u transport.URL, o transport.Options) (transport.Sender, error) {
 	path, err := fifoPath(u)
 	if err != nil {
@@ -47,7 +44,7 @@ func fifoSender(ctx context.Context, u transport.URL, o transport.Options) (tran
 	if err != nil {
 		return nil, err
 	}
-	stream.WidenPipe(f, pipeSize)
+	stream.WidenPipe(f, stream.WidePipe)
 	s := &sender{o: o, flush: func(ctx context.Context) error { return fifo.Taken(ctx, f) }}
 	if o.Stream || o.Framing == framing.Length {
 		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
